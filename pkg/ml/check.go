@@ -1,0 +1,64 @@
+package ml
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Dense returns the observations of x, one a row, as a dense matrix whose rows lie one behind the other
+// (Stride == Cols), after checking that there is at least one row and one column and that every value is finite.
+// The result shares x's memory where x already has that form and is a copy where it does not (a view, a transpose, a diagonal):
+// a method reads it and never writes to it.
+//
+// The errors are ErrEmpty and ErrNotFinite, the latter with the row and column of the first offender.
+func Dense(method string, x mat.Matrix) (*mat.Dense, error) {
+	if x == nil {
+		return nil, &inputError{method, "the matrix is nil", ErrEmpty}
+	}
+	if d, ok := x.(*mat.Dense); ok && d == nil {
+		return nil, &inputError{method, "the matrix is nil", ErrEmpty}
+	}
+	n, d := x.Dims()
+	if n == 0 || d == 0 {
+		return nil, &inputError{method, fmt.Sprintf("the matrix is %d×%d, want at least one row and one column", n, d), ErrEmpty}
+	}
+	dense, ok := x.(*mat.Dense)
+	if !ok || dense.RawMatrix().Stride != d {
+		dense = mat.DenseCopyOf(x)
+	}
+	data := dense.RawMatrix().Data
+	for i, v := range data[:n*d] {
+		// v-v is 0 for a finite v and NaN for all else.
+		if v-v != 0 {
+			return nil, notFinite(method, i/d, i%d, v)
+		}
+	}
+	return dense, nil
+}
+
+// Vector checks a vector that goes with n rows, such as weights or targets: its length, and that every value is finite.
+func Vector(method, name string, v []float64, n int) error {
+	if len(v) != n {
+		return BadShape(method, "%s has length %d, want %d, one a row", name, len(v), n)
+	}
+	for i, x := range v {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return &inputError{method, fmt.Sprintf("%s[%d] is %v, want a finite number", name, i, x), ErrNotFinite}
+		}
+	}
+	return nil
+}
+
+// Columns checks that new data has the number of columns that a model was fitted on.
+func Columns(method string, x mat.Matrix, d int) error {
+	if _, c := x.Dims(); c != d {
+		return BadShape(method, "the matrix has %d columns, the model was fitted on %d", c, d)
+	}
+	return nil
+}
+
+func notFinite(method string, row, col int, v float64) error {
+	return &inputError{method, fmt.Sprintf("row %d, column %d is %v, want a finite number", row, col, v), ErrNotFinite}
+}
