@@ -2,15 +2,10 @@
 // here displays it. Package nb shows it in a notebook, Save writes it to a file.
 package plotting
 
+import "github.com/golatent/latent/internal/figure"
+
 // Figure is a picture that can be rendered: a plot, a grid of images, an animation.
-type Figure interface {
-	Render() (Rendering, error)
-}
+type Figure = figure.Figure
 
 // Rendering is a figure drawn: one document of one MIME type and, in words, what it shows.
-type Rendering struct {
-	MIME          string // "image/svg+xml", "image/png" or "text/html"
-	Data          []byte
-	Alt           string // the alternative text: what a reader who can't see the picture should know
-	Width, Height int    // CSS pixels
-}
+type Rendering = figure.Rendering
