@@ -1,0 +1,80 @@
+# Everything a reader, a teacher or a developer does here. Each target sets up what it needs and nothing twice.
+#
+#   make lab              JupyterLab on the notebooks          PORT=8899  OPEN=no  BACKEND=cuda
+#   make test             all tests, as CI runs them
+#   make notebooks        execute notebooks, write outputs     NB=03  CHECK=yes  JOBS=2
+#   make bench            the library beside its Python peers  BENCH=kmeans  ROUNDS=2
+#   make latency          how long a cell takes, by kind
+#   make clean            remove what set-up made here
+
+SHELL := /bin/bash
+export GOEXPERIMENT := simd
+
+BACKEND ?= cpu
+export BACKEND
+PORT ?= 8888
+JOBS ?= 2
+ROUNDS ?= 2
+
+# What Jupyter writes stays in the clone: data, the trust database and kernels in .venv, the reader's settings in .jupyter.
+jupyter := env -u PYTHONPATH JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter JUPYTER_CONFIG_DIR=$(CURDIR)/.jupyter \
+	JUPYTER_RUNTIME_DIR=$(CURDIR)/.venv/run JUPYTER_NO_CONFIG=0 PATH="$(CURDIR)/.venv/bin:$$PATH" GOFLAGS=
+python := $(jupyter) $(CURDIR)/.venv/bin/python
+
+.PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench latency requirements clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+lab: setup
+	@$(jupyter) .venv/bin/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
+		--ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
+		--LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
+
+setup:
+	@tools/setup.sh lab
+
+# Fast things first, so that a mistake shows soon.
+test: lint unit conformance check-notebooks browser
+	@echo "all tests passed"
+
+lint:
+	@tools/setup.sh test
+	@tools/lint.sh
+
+unit:
+	go test ./...
+	cd tools && go test ./cellgo/...
+
+conformance:
+	@tools/setup.sh test
+	$(python) tools/nbtest/conformance.py
+
+notebooks: setup
+	$(python) tools/nbtest/execute.py --jobs $(JOBS) $(if $(CHECK),--check) $(NB)
+
+check-notebooks: setup
+	$(python) tools/nbtest/execute.py --check --jobs $(JOBS)
+
+browser:
+	@tools/setup.sh test
+	$(python) tools/nbtest/browser.py
+
+bench:
+	@tools/setup.sh bench
+	go build -o .venv-bench/bin/latent-bench ./bench
+	.venv-bench/bin/latent-bench -only "$(BENCH)" -rounds $(ROUNDS)
+
+latency:
+	@tools/setup.sh lab
+	$(python) tools/nbtest/latency.py
+
+# Pin again what requirements*.in ask for (needs uv). Review the difference before you commit it.
+requirements:
+	cd tools && for f in requirements requirements-test; do uv pip compile -q --universal --generate-hashes --python-version 3.10 \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate $$f.in -o $$f.txt; done
+	cd bench && uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
+		--no-annotate requirements.in -o requirements.txt
+
+clean:
+	rm -rf .venv .venv-bench .cache bench/inputs

@@ -1,0 +1,30 @@
+"""Print the kernelspec of this clone's Go kernel. LATENT_ROOT names the clone."""
+import json
+import os
+import shutil
+
+root = os.environ["LATENT_ROOT"]
+latent = f"{root}/.venv/latent"
+go = os.path.realpath(shutil.which("go"))
+env = {
+    # The cells' go and its tools come first; the rest of the PATH is the reader's own.
+    "PATH": f"{latent}/cell:{latent}/bin:${{PATH}}",
+    "LATENT_GO": go,
+    # go build -mod=readonly, no proxy: a cell never asks the network.
+    "GOFLAGS": "-mod=readonly",
+    "GOPROXY": "off",
+    "GOTOOLCHAIN": "local",
+    "GOEXPERIMENT": "simd",
+    "GOMLX_NO_AUTO_INSTALL": "1",
+}
+if os.path.exists(f"{latent}/xla/pjrt_c_api_cpu_plugin.so"):
+    env["PJRT_PLUGIN_LIBRARY_PATH"] = f"{latent}/xla"
+print(json.dumps({
+    # gonb's log, goroutine dumps of gopls at shutdown among it, goes to a file instead of the server's terminal.
+    "argv": [f"{latent}/bin/gonb", "--kernel", "{connection_file}", "-logtostderr=false", "-stderrthreshold=FATAL",
+             f"-log_file={root}/.venv/log/gonb.log", f"-go_work={root}"],
+    "display_name": "Go (Latent)",
+    "language": "go",
+    "interrupt_mode": "signal",
+    "env": env,
+}, indent=1))
