@@ -1,0 +1,127 @@
+package nb
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/golatent/latent/internal/figure"
+	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/widgets"
+)
+
+// Slider shows figures under a slider, one at a time. All are drawn now, so that the slider needs no kernel: it works in the
+// saved notebook and on a static page. labels name the positions; nil means 1, 2, …
+func Slider(label string, labels []string, figures ...Figure) {
+	knob(figure.Slider, label, labels, figures)
+}
+
+// Select shows figures under a menu, as Slider does.
+func Select(label string, labels []string, figures ...Figure) {
+	knob(figure.Select, label, labels, figures)
+}
+
+// Buttons shows figures under a row of buttons, as Slider does.
+func Buttons(label string, labels []string, figures ...Figure) {
+	knob(figure.Buttons, label, labels, figures)
+}
+
+func knob(c figure.Control, label string, labels []string, figures []Figure) {
+	frames := make([]figure.Rendering, len(figures))
+	for i, f := range figures {
+		frames[i] = render(f)
+	}
+	r, err := figure.Player(frames, labels, figure.PlayerOptions{Control: c, Label: label})
+	if err != nil {
+		fail(err)
+		return
+	}
+	display(r.Alt, r.HTML(), "")
+}
+
+// liveIdle ends a live knob that nobody touches, so that "Run All" does not wait for ever.
+const liveIdle = 2 * time.Minute
+
+// LiveSlider shows the figure that draw makes of a value between lo and hi, and draws it again in the running cell whenever the reader moves
+// the slider. The cell runs until its Done button is pressed, the cell is interrupted, or nothing has been touched for two minutes; the
+// figure drawn last stays. Without a browser (when notebooks are executed by a test) it draws the first figure and returns.
+func LiveSlider(label string, lo, hi, value int, draw func(value int) Figure) {
+	if lo > hi || value < lo || value > hi {
+		stop(fmt.Sprintf("error: nb.LiveSlider: want lo ≤ value ≤ hi, got lo = %d, value = %d, hi = %d", lo, value, hi))
+		return
+	}
+	live(label, func(id string) (<-chan int, func()) {
+		s := widgets.Slider(lo, hi, value).AppendTo(id).Done()
+		in := s.Listen()
+		return in.C, in.Close
+	}, value, draw)
+}
+
+// LiveSelect is LiveSlider with a menu; draw is called with the index of the choice.
+func LiveSelect(label string, choices []string, draw func(choice int) Figure) {
+	if len(choices) == 0 {
+		stop("error: nb.LiveSelect: no choices")
+		return
+	}
+	live(label, func(id string) (<-chan int, func()) {
+		s := widgets.Select(choices).AppendTo(id).Done()
+		in := s.Listen()
+		return in.C, in.Close
+	}, 0, draw)
+}
+
+func live(label string, control func(id string) (<-chan int, func()), value int, draw func(int) Figure) {
+	picture := fmt.Sprintf("latent-live-%d-%d", os.Getpid(), time.Now().UnixNano())
+	show := func(v int) {
+		r := render(draw(v))
+		display(r.Alt, r.HTML(), picture)
+	}
+	show(value)
+	if !gonbui.IsNotebook || os.Getenv("LATENT_BATCH") != "" {
+		return
+	}
+	id := picture + "-control"
+	gonbui.DisplayHTMLF(`<div id="%s" style="display:flex;gap:.8em;align-items:center;font:13px sans-serif">%s</div>`, id, label)
+	values, closeValues := control(id)
+	defer closeValues()
+	button := widgets.Button("Done").AppendTo(id).Done().Listen()
+	defer button.Close()
+	serve(Context(), values, button.C, value, show)
+}
+
+// serve draws the newest value until done, cancelled or idle. Values that came while a figure was drawn are skipped but for the last.
+func serve(ctx context.Context, values, done <-chan int, shown int, show func(int)) {
+	idle := time.NewTimer(liveIdle)
+	defer idle.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-idle.C:
+			return
+		case _, ok := <-done:
+			_ = ok
+			return
+		case v, ok := <-values:
+			for more := ok; more; {
+				select {
+				case next, open := <-values:
+					if v, more = next, open; !open {
+						return
+					}
+				default:
+					more = false
+				}
+			}
+			if !ok {
+				return
+			}
+			if v != shown {
+				show(v)
+				shown = v
+			}
+			idle.Reset(liveIdle)
+		}
+	}
+}

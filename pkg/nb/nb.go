@@ -1,0 +1,101 @@
+// Package nb is what only a notebook needs: a context that an interrupt ends, pictures and tables in the cell's output, progress,
+// answers kept between cells, claims that are checked, knobs.
+//
+//	%%
+//	fit := nb.Must(nb.Once(nb.Context(), cluster.KMeans{K: 10}, digits.X))
+//	nb.Show(plotting.Images(fit.Centers, 8, 8).Title("Ten centers"))
+//	nb.Check("clusters follow the digits: purity above 0.75", evaluate.Purity(fit.Labels, digits.Y) > 0.75)
+//
+// Outside a notebook the same program runs: what can be said in words goes to standard output, the rest is silent.
+package nb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// Context returns the cell's context: interrupting the cell (the square button, or I, I) cancels it, so that a Fit returns the
+// model it has so far. The kernel kills a cell that goes on for five seconds after that.
+var Context = sync.OnceValue(func() context.Context {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	return ctx
+})
+
+// exit is replaced in tests.
+var exit = os.Exit
+
+// Must returns v, or ends the cell where err is not nil: with one quiet line when the reader interrupted it, and with the error and the
+// cell's line otherwise.
+func Must[T any](v T, err error) T {
+	if err != nil {
+		fail(err)
+	}
+	return v
+}
+
+// OK ends the cell where err is not nil, as Must does.
+func OK(err error) {
+	if err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	if errors.Is(err, context.Canceled) {
+		fmt.Println("interrupted")
+		exit(130)
+		return
+	}
+	stop("error: " + err.Error())
+}
+
+// stop ends the cell with a message and the line of the cell that called into this package. The kernel turns main.go:12 into the
+// cell and its line.
+func stop(message string) {
+	where := ""
+	if file, line, ok := caller(); ok {
+		where = fmt.Sprintf("\n\tat %s:%d", file, line)
+	}
+	fmt.Fprintln(os.Stderr, message+where)
+	exit(1)
+}
+
+// caller returns the first frame outside this package.
+func caller() (file string, line int, ok bool) {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
+	for {
+		f, more := frames.Next()
+		if !inThisPackage(f.Function) {
+			return f.File, f.Line, f.File != ""
+		}
+		if !more {
+			return "", 0, false
+		}
+	}
+}
+
+// Check states a claim in words, prints it with a tick when it holds, and fails the cell when it does not: a notebook that says
+// something false does not execute.
+func Check(claim string, holds bool) {
+	if !holds {
+		stop("✗ " + claim)
+		return
+	}
+	say("✓ " + claim)
+}
+
+// CheckClose is Check for a number that should be want to within tol (absolute); it prints the number.
+func CheckClose(claim string, got, want, tol float64) {
+	text := fmt.Sprintf("%s: %s, expected %s ± %s", claim, Number(got), Number(want), Number(tol))
+	// The comparison is false for a NaN on either side.
+	Check(text, math.Abs(got-want) <= tol || got == want)
+}
