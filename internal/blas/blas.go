@@ -7,7 +7,6 @@
 package blas
 
 import (
-	"math"
 	"os"
 
 	"gonum.org/v1/gonum/blas/blas64"
@@ -29,14 +28,12 @@ func init() {
 // Dot returns Σ aᵢbᵢ; b is at least as long as a.
 func Dot(a, b []float64) float64 {
 	b = b[:len(a)]
-	s, n := 0.0, 0
-	if n = len(a) &^ 15; Fast && n > 0 {
-		s = dotAVX2(&a[0], &b[0], n)
-	} else {
-		n = 0
+	if Fast && len(a) > 0 {
+		return dotAVX2(&a[0], &b[0], len(a))
 	}
-	for i := n; i < len(a); i++ {
-		s = math.FMA(a[i], b[i], s)
+	s := 0.0
+	for i, v := range a {
+		s += v * b[i]
 	}
 	return s
 }
@@ -44,15 +41,13 @@ func Dot(a, b []float64) float64 {
 // SqEuclidean returns Σ (aᵢ−bᵢ)², without the cancellation of ‖a‖²−2a·b+‖b‖²; b is at least as long as a.
 func SqEuclidean(a, b []float64) float64 {
 	b = b[:len(a)]
-	s, n := 0.0, 0
-	if n = len(a) &^ 15; Fast && n > 0 {
-		s = sqEuclideanAVX2(&a[0], &b[0], n)
-	} else {
-		n = 0
+	if Fast && len(a) > 0 {
+		return sqEuclideanAVX2(&a[0], &b[0], len(a))
 	}
-	for i := n; i < len(a); i++ {
-		d := a[i] - b[i]
-		s = math.FMA(d, d, s)
+	s := 0.0
+	for i, v := range a {
+		d := v - b[i]
+		s += d * d
 	}
 	return s
 }

@@ -108,6 +108,21 @@ done:
 	VZEROUPPER
 	RET
 
+// A mask for the last one, two or three numbers: four words of it, begun 8·remainder bytes before the end of the ones.
+DATA mask<>+0(SB)/8, $-1
+DATA mask<>+8(SB)/8, $-1
+DATA mask<>+16(SB)/8, $-1
+DATA mask<>+24(SB)/8, $0
+DATA mask<>+32(SB)/8, $0
+DATA mask<>+40(SB)/8, $0
+GLOBL mask<>(SB), RODATA|NOPTR, $48
+
+// Loads into Y8 the mask for CX numbers, 1 to 3.
+#define LOADMASK \
+	LEAQ mask<>(SB), AX; \
+	NEGQ CX; \
+	VMOVUPD 24(AX)(CX*8), Y8
+
 // Sums the four registers Y0..Y3 into X0, in the order that sum16 in Go follows.
 #define SUM16 \
 	VADDPD Y1, Y0, Y0; \
@@ -119,7 +134,7 @@ done:
 
 // func dotAVX2(a, b *float64, n int) float64
 //
-// n is a multiple of 16: sixteen partial sums.
+// Sixteen partial sums; what is left over goes to the first four, then, masked, to the second.
 TEXT ·dotAVX2(SB), NOSPLIT, $0-32
 	MOVQ a+0(FP), SI
 	MOVQ b+8(FP), DI
@@ -146,6 +161,24 @@ dotloop:
 	JMP  dotloop
 
 dotdone:
+	CMPQ CX, $4
+	JLT  dottail
+	VMOVUPD 0(SI), Y4
+	VFMADD231PD 0(DI), Y4, Y0
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $4, CX
+	JMP  dotdone
+
+dottail:
+	TESTQ CX, CX
+	JE   dotsum
+	LOADMASK
+	VMASKMOVPD 0(SI), Y8, Y4
+	VMASKMOVPD 0(DI), Y8, Y5
+	VFMADD231PD Y5, Y4, Y1
+
+dotsum:
 	SUM16
 	VMOVSD X0, ret+24(FP)
 	VZEROUPPER
@@ -153,7 +186,7 @@ dotdone:
 
 // func sqEuclideanAVX2(a, b *float64, n int) float64
 //
-// n is a multiple of 16.
+// In the order of dotAVX2.
 TEXT ·sqEuclideanAVX2(SB), NOSPLIT, $0-32
 	MOVQ a+0(FP), SI
 	MOVQ b+8(FP), DI
@@ -184,6 +217,26 @@ sqloop:
 	JMP  sqloop
 
 sqdone:
+	CMPQ CX, $4
+	JLT  sqtail
+	VMOVUPD 0(SI), Y4
+	VSUBPD 0(DI), Y4, Y4
+	VFMADD231PD Y4, Y4, Y0
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $4, CX
+	JMP  sqdone
+
+sqtail:
+	TESTQ CX, CX
+	JE   sqsum
+	LOADMASK
+	VMASKMOVPD 0(SI), Y8, Y4
+	VMASKMOVPD 0(DI), Y8, Y5
+	VSUBPD Y5, Y4, Y4
+	VFMADD231PD Y4, Y4, Y1
+
+sqsum:
 	SUM16
 	VMOVSD X0, ret+24(FP)
 	VZEROUPPER

@@ -1,0 +1,128 @@
+package evaluate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/golatent/latent/pkg/datasets"
+	"github.com/golatent/latent/pkg/ml"
+	"gonum.org/v1/gonum/mat"
+	"pgregory.net/rapid"
+)
+
+func TestEqualsScikitLearn(t *testing.T) {
+	var cases []struct {
+		Data                                          string
+		Labels, Truth                                 []int
+		ARI, NMI, H, C, V, Purity, Silhouette, CH, DB float64
+		Samples                                       []float64
+	}
+	raw, err := os.ReadFile("testdata/reference.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
+	}
+	data := map[string]*mat.Dense{"iris": datasets.Iris().X, "wine": datasets.Wine().X}
+	for i, c := range cases {
+		x := data[c.Data]
+		h, co, v := VMeasure(c.Labels, c.Truth)
+		s, err1 := Silhouette(t.Context(), x, c.Labels)
+		ch, err2 := CalinskiHarabasz(x, c.Labels)
+		db, err3 := DaviesBouldin(x, c.Labels)
+		samples, err4 := SilhouetteSamples(t.Context(), x, c.Labels)
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
+			t.Fatal(err)
+		}
+		for name, p := range map[string][2]float64{
+			"ARI": {ARI(c.Labels, c.Truth), c.ARI}, "NMI": {NMI(c.Labels, c.Truth), c.NMI}, "homogeneity": {h, c.H}, "completeness": {co, c.C}, "V": {v, c.V},
+			"purity": {Purity(c.Labels, c.Truth), c.Purity}, "silhouette": {s, c.Silhouette}, "Calinski-Harabasz": {ch, c.CH}, "Davies-Bouldin": {db, c.DB},
+		} {
+			if math.Abs(p[0]-p[1]) > 1e-12*max(1, math.Abs(p[1])) {
+				t.Errorf("case %d, %s: %.15g, scikit-learn's is %.15g", i, name, p[0], p[1])
+			}
+		}
+		for j := range samples {
+			if math.Abs(samples[j]-c.Samples[j]) > 1e-12 {
+				t.Fatalf("case %d: the silhouette of point %d is %v, scikit-learn's %v", i, j, samples[j], c.Samples[j])
+			}
+		}
+	}
+}
+
+func TestIndicesDoNotDependOnNamesOrOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 40).Draw(t, "n")
+		a := rapid.SliceOfN(rapid.IntRange(0, 4), n, n).Draw(t, "a")
+		b := rapid.SliceOfN(rapid.IntRange(0, 4), n, n).Draw(t, "b")
+		renamed, rev, rev2 := make([]int, n), make([]int, n), make([]int, n)
+		for i := range a {
+			renamed[i] = 1_000_000_007 * (4 - a[i])
+			rev[i], rev2[i] = a[n-1-i], b[n-1-i]
+		}
+		for name, f := range map[string]func(x, y []int) float64{"ARI": ARI, "NMI": NMI, "purity": Purity} {
+			v := f(a, b)
+			if math.IsNaN(v) || v > 1+1e-12 {
+				t.Fatalf("%s is %v", name, v)
+			}
+			for other, w := range map[string]float64{"renamed": f(renamed, b), "reversed": f(rev, rev2)} {
+				if math.Abs(v-w) > 1e-12 {
+					t.Fatalf("%s: %v, %s %v", name, v, other, w)
+				}
+			}
+			if self := f(a, a); math.Abs(self-1) > 1e-12 {
+				t.Fatalf("%s of a labeling with itself is %v", name, self)
+			}
+			if name != "purity" && math.Abs(v-f(b, a)) > 1e-12 {
+				t.Fatalf("%s is not symmetric", name)
+			}
+		}
+	})
+}
+
+func TestBadInput(t *testing.T) {
+	x := mat.NewDense(4, 1, []float64{1, 2, 3, 4})
+	for name, c := range map[string]struct {
+		x      mat.Matrix
+		labels []int
+		kind   error
+	}{
+		"length": {x, []int{0, 1}, ml.ErrShape}, "one cluster": {x, []int{0, 0, 0, 0}, ml.ErrParameter}, "n clusters": {x, []int{0, 1, 2, 3}, ml.ErrParameter},
+		"NaN": {mat.NewDense(2, 1, []float64{1, math.NaN()}), []int{0, 1}, ml.ErrNotFinite}, "empty": {&mat.Dense{}, nil, ml.ErrEmpty},
+	} {
+		_, e1 := Silhouette(t.Context(), c.x, c.labels)
+		_, e2 := CalinskiHarabasz(c.x, c.labels)
+		_, e3 := DaviesBouldin(c.x, c.labels)
+		for _, err := range []error{e1, e2, e3} {
+			if !errors.Is(err, c.kind) {
+				t.Errorf("%s: %v, want %v", name, err, c.kind)
+			}
+		}
+	}
+	if _, err := Contingency([]int{1}, nil); !errors.Is(err, ml.ErrShape) {
+		t.Errorf("%v", err)
+	}
+	if !math.IsNaN(ARI([]int{1}, nil)) || !math.IsNaN(NMI(nil, nil)) || !math.IsNaN(Purity(nil, []int{2})) {
+		t.Error("labelings of different length have an index")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Silhouette(ctx, x, []int{0, 0, 1, 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+func ExampleARI() {
+	truth := []int{0, 0, 0, 1, 1, 1}
+	fmt.Println(ARI([]int{5, 5, 5, 2, 2, 2}, truth)) // other names, the same partition
+	fmt.Printf("%.4f\n", ARI([]int{0, 0, 1, 1, 2, 2}, truth))
+	// Output:
+	// 1
+	// 0.2424
+}
