@@ -1,0 +1,206 @@
+//go:build unix
+
+// Bench times the library against its Python peers: the same inputs, the same machine, one run. Problems and peers stand in
+// peers.py; the library's side stands in the rows_*.go files.
+//
+//	bench -python .venv-bench/bin/python [-only kmeans] [-rounds 3]
+//
+// It is fair by construction. Every measurement is a process of its own; the two sides take turns, each with one and with two
+// threads, and the best of a side's runs counts (threads of a Python BLAS spin while they wait, so that two can be slower
+// than one). The first fit stands beside the best, because peers that compile just in time pay there; CPU seconds stand beside
+// wall time, because a second core is not free.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 5 && args[0] == "ours" { // the child: ours DIR NAME THREADS REPEAT
+		threads, err1 := strconv.Atoi(args[3])
+		repeat, err2 := strconv.Atoi(args[4])
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		return runOurs(ctx, args[1], args[2], threads, repeat)
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	var s suite
+	flags.StringVar(&s.python, "python", ".venv-bench/bin/python", "the peers' Python")
+	flags.StringVar(&s.dir, "dir", "bench", "directory of peers.py, of inputs/ and of the results")
+	flags.StringVar(&s.only, "only", "", "run rows whose name contains one of these, separated by commas")
+	flags.IntVar(&s.rounds, "rounds", 2, "how often the two sides take turns")
+	flags.IntVar(&s.repeat, "repeat", 2, "fits in each process")
+	list := flags.Bool("list", false, "list the rows and stop")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *list {
+		for _, r := range rows {
+			fmt.Println(r.name)
+		}
+		return nil
+	}
+	if s.rounds < 1 || s.repeat < 1 {
+		return fmt.Errorf("-rounds and -repeat must be at least 1")
+	}
+	return s.run(ctx)
+}
+
+// suite is one call of the benchmark: which rows, how often, with which Python.
+type suite struct {
+	python, dir, only string
+	rounds, repeat    int
+}
+
+func (s suite) run(ctx context.Context) error {
+	picked := s.picked()
+	if len(picked) == 0 {
+		return fmt.Errorf("no row matches %q; -list shows them", s.only)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	inputs := filepath.Join(s.dir, "inputs")
+	if err := s.makeInputs(ctx, inputs); err != nil {
+		return err
+	}
+	results, err := readResults(filepath.Join(s.dir, "results.json"))
+	if err != nil {
+		return err
+	}
+	threads := []int{1}
+	if runtime.NumCPU() > 1 {
+		threads = []int{1, 2}
+	}
+	bar := newBar(len(picked) * s.rounds * len(threads) * 2)
+	defer bar.clear()
+	for _, r := range picked {
+		var ours, peer []measurement
+		for range s.rounds {
+			for _, t := range threads {
+				bar.step(r.name + " ours")
+				m, err := measure(ctx, self, "ours", inputs, r.name, strconv.Itoa(t), strconv.Itoa(s.repeat))
+				if err != nil {
+					return err
+				}
+				ours = append(ours, m)
+				bar.step(r.name + " peer")
+				m, err = measure(ctx, s.python, filepath.Join(s.dir, "peers.py"), "run", inputs, r.name,
+					"--threads", strconv.Itoa(t), "--repeat", strconv.Itoa(s.repeat))
+				if err != nil {
+					return err
+				}
+				peer = append(peer, m)
+			}
+		}
+		res := result{Ours: best(ours), Peer: best(peer), Measured: time.Now().UTC().Format("2006-01-02"), Machine: machine()}
+		results[r.name] = res
+		bar.clear()
+		fmt.Println(res.line())
+		// After each row, so that an interrupted run keeps what it measured.
+		if err := writeResults(s.dir, results); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s suite) picked() []row {
+	if s.only == "" {
+		return rows
+	}
+	var out []row
+	for _, r := range rows {
+		for _, part := range strings.Split(s.only, ",") {
+			if part = strings.TrimSpace(part); part != "" && strings.Contains(r.name, part) {
+				out = append(out, r)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// makeInputs has peers.py write the inputs once. They are made in a folder beside and renamed when complete.
+func (s suite) makeInputs(ctx context.Context, dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	fmt.Fprintln(os.Stderr, "making the inputs (some 200 MB, once) …")
+	part := dir + ".part"
+	if err := os.RemoveAll(part); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, s.python, filepath.Join(s.dir, "peers.py"), "data", part)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("peers.py data: %w\n%s", err, out)
+	}
+	return os.Rename(part, dir)
+}
+
+// measure runs one process to its end and reads the measurement it prints as the last line that is a JSON object.
+func measure(ctx context.Context, name string, args ...string) (measurement, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	// A group of its own, so that whatever the process started ends with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return measurement{}, ctx.Err()
+	}
+	var m measurement
+	found := false
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &m) == nil {
+			found = true
+		}
+	}
+	if m.Error != "" {
+		return m, fmt.Errorf("%s of %s: %s", m.Method, m.Impl, m.Error)
+	}
+	if err != nil || !found {
+		return m, fmt.Errorf("%s: no measurement (%v)\n%s", strings.Join(append([]string{filepath.Base(name)}, args...), " "), err, errs.String())
+	}
+	return m, nil
+}
+
+// best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first fit and the least CPU and memory of any.
+func best(ms []measurement) measurement {
+	b := ms[0]
+	for _, m := range ms[1:] {
+		if m.Seconds < b.Seconds {
+			m.FirstSeconds, m.CPUSeconds, m.PeakMB = min(m.FirstSeconds, b.FirstSeconds), min(m.CPUSeconds, b.CPUSeconds), min(m.PeakMB, b.PeakMB)
+			b = m
+			continue
+		}
+		b.FirstSeconds, b.CPUSeconds, b.PeakMB = min(m.FirstSeconds, b.FirstSeconds), min(m.CPUSeconds, b.CPUSeconds), min(m.PeakMB, b.PeakMB)
+	}
+	return b
+}
