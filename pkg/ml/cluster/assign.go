@@ -125,8 +125,9 @@ func halfNorms(c *mat.Dense) []float64 {
 }
 
 // update sets the centers to the means of their clusters, after giving each empty cluster the point that is farthest from its center. Sums are taken by
-// part of the data and merged in order; those of clusters that neither lost nor won a point stand from the step before.
-func (a *assignment) update() {
+// part of the data and merged in order; those of clusters that neither lost nor won a point stand from the step before. When ctx ends first, nothing has moved,
+// and the sums are of no more use.
+func (a *assignment) update(ctx context.Context) error {
 	k, d := a.centers.Dims()
 	size := max(chunk, (a.p.n+maxParts-1)/maxParts)
 	if a.sums == nil {
@@ -139,7 +140,7 @@ func (a *assignment) update() {
 			a.changed[z] = true
 		}
 	}
-	_ = parallel.For(context.Background(), a.p.n, size, func(c, lo, hi int) {
+	err := parallel.For(ctx, a.p.n, size, func(c, lo, hi int) {
 		sum, count := a.sums[c], a.counts[c]
 		for z, changed := range a.changed {
 			if changed {
@@ -160,6 +161,9 @@ func (a *assignment) update() {
 			}
 		}
 	})
+	if err != nil {
+		return err
+	}
 	clear(a.changed)
 	total, count := make([]float64, k*d), make([]int, k)
 	for c := range a.sums {
@@ -180,6 +184,7 @@ func (a *assignment) update() {
 	}
 	a.loosen(next)
 	a.centers = next
+	return nil
 }
 
 // maxParts bounds how many partial sums there are, K·d numbers each.
@@ -238,8 +243,8 @@ func (a *assignment) loosen(next *mat.Dense) {
 }
 
 // inertia is the distortion of the partition, by differences; it also tightens every upper bound, which costs nothing more.
-func (a *assignment) inertia() float64 {
-	_ = parallel.For(context.Background(), a.p.n, chunk, func(c, lo, hi int) {
+func (a *assignment) inertia(ctx context.Context) (float64, error) {
+	err := parallel.For(ctx, a.p.n, chunk, func(c, lo, hi int) {
 		sum := 0.0
 		for i := lo; i < hi; i++ {
 			sq := blas.SqEuclidean(a.p.row(i), a.centers.RawRowView(a.labels[i]))
@@ -252,7 +257,7 @@ func (a *assignment) inertia() float64 {
 	for _, s := range a.inertias {
 		total += s
 	}
-	return total
+	return total, err
 }
 
 // move assigns the points whose bounds cross, and returns how many have another center now. The labels from before stay in previous.

@@ -43,7 +43,7 @@ type KMeansModel struct {
 // ml.ErrNotFinite for a NaN or Inf in x (with its row and column), ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best
 // partition so far, when ctx ends first.
 func (k KMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
-	p, err := k.check(x)
+	p, err := k.check(ctx, x)
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,14 @@ func (k KMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
 	if err := ctx.Err(); err != nil {
 		return best, err
 	}
-	return best, p.representable(best)
+	return p.representable(best)
 }
 
 // Iterate runs one start of the algorithm and yields the model after every iteration; each model is a fresh value. The last one has Converged set,
 // unless MaxIter came first.
 func (k KMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*KMeansModel, error] {
 	return func(yield func(*KMeansModel, error) bool) {
-		p, err := k.check(x)
+		p, err := k.check(ctx, x)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -79,7 +79,7 @@ func (k KMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*KMeansMode
 		var last *KMeansModel
 		for s := range k.iterate(ctx, p, 0) {
 			last = s.model(p, 0)
-			if err := p.representable(last); err != nil {
+			if _, err := p.representable(last); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -105,7 +105,7 @@ func (m *KMeansModel) Predict(x mat.Matrix) ([]int, error) {
 		return nil, err
 	}
 	// Moved by the centers' mean, and not by the rows': a row's label must not depend on the other rows.
-	p := centerAt(y, m.Centers, m.Centers)
+	p := centerAt(context.Background(), y, m.Centers, m.Centers)
 	n, _ := y.Dims()
 	labels := make([]int, n)
 	_ = newAssignment(p, p.shifted(m.Centers), labels).all(context.Background())
@@ -136,7 +136,7 @@ func (m *KMeansModel) Transform(x mat.Matrix) (*mat.Dense, error) {
 	return out, nil
 }
 
-func (k KMeans) check(x mat.Matrix) (*points, error) {
+func (k KMeans) check(ctx context.Context, x mat.Matrix) (*points, error) {
 	const method = "cluster.KMeans"
 	y, err := ml.Dense(method, x)
 	if err != nil {
@@ -155,7 +155,7 @@ func (k KMeans) check(x mat.Matrix) (*points, error) {
 		return nil, ml.BadParameter(method, "Start", k.Start, "one of "+startNames)
 	}
 	if k.Init == nil {
-		return center(y, nil), nil
+		return center(ctx, y, nil), ctx.Err()
 	}
 	init, err := ml.Dense(method+": Init", k.Init)
 	if err != nil {
@@ -164,9 +164,9 @@ func (k KMeans) check(x mat.Matrix) (*points, error) {
 	if r, c := init.Dims(); r != k.K || c != d {
 		return nil, ml.BadShape(method, "Init is %d×%d, want K×d = %d×%d", r, c, k.K, d)
 	}
-	p := center(y, init)
+	p := center(ctx, y, init)
 	p.init = p.shifted(init)
-	return p, nil
+	return p, ctx.Err()
 }
 
 func (k KMeans) restarts() int {
@@ -203,13 +203,20 @@ func (k KMeans) iterate(ctx context.Context, p *points, r int) iter.Seq[*step] {
 		}
 		before := math.Inf(1)
 		for i := 1; i <= orDefault(k.MaxIter, 300); i++ {
-			a.update()
+			if a.update(ctx) != nil {
+				return
+			}
+			inertia, err := a.inertia(ctx)
+			if err != nil {
+				return
+			}
 			// The labels that go with the inertia are those before the move, which a keeps in previous.
-			s := &step{centers: a.centers, labels: a.previous, inertia: a.inertia(), iteration: i}
+			s := &step{centers: a.centers, labels: a.previous, inertia: inertia, iteration: i}
 			moved, err := a.move(ctx)
 			// J falls with every step that changes more than ties do: points that lie equally near to two centers, or on one of two
 			// that coincide, could change sides for ever.
 			s.converged = err == nil && (moved == 0 || s.inertia >= before)
+			s.inertia = min(s.inertia, before) // what is above is rounding
 			if !yield(s) || s.converged || err != nil {
 				return
 			}

@@ -509,6 +509,55 @@ func TestMiniBatchComesClose(t *testing.T) {
 	}
 }
 
+// At a million rows every stage takes longer than a reader would wait: data are prepared, centers drawn, points assigned, means taken.
+func TestCancellationAtSize(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second and 100 MB")
+	}
+	x := datasets.Blobs(1_000_000, 6, 40, 1, 1).X
+	for _, method := range []interface {
+		Fit(context.Context, mat.Matrix) (*KMeansModel, error)
+	}{KMeans{K: 60}, MiniBatchKMeans{K: 60}} {
+		for _, wait := range []time.Duration{5 * time.Millisecond, 60 * time.Millisecond, 400 * time.Millisecond} {
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			begun := time.Now()
+			_, err := method.Fit(ctx, x)
+			cancel()
+			// As much again for a machine that is busy with other tests.
+			if late := time.Since(begun) - wait; late > 200*time.Millisecond {
+				t.Errorf("%T returned %v after its context had ended", method, late)
+			}
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// What no float64 can hold is an error, and never a model with an infinite distortion.
+func TestScalesOverTheRange(t *testing.T) {
+	x := mat.NewDense(6, 1, []float64{-math.MaxFloat64, math.MaxFloat64, 1, 2, 3, 4})
+	for _, method := range []interface {
+		Fit(context.Context, mat.Matrix) (*KMeansModel, error)
+	}{KMeans{K: 2}, MiniBatchKMeans{K: 2}, Optimal{K: 2}, Optimal1D{K: 2}} {
+		if m, err := method.Fit(t.Context(), x); m != nil || !errors.Is(err, ml.ErrParameter) {
+			t.Errorf("%T: %v, %v", method, m, err)
+		}
+	}
+	want, err := KMeans{K: 3}.Fit(t.Context(), datasets.Iris().X)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scale := range []float64{1e150, 1e-150, 1e-300} {
+		y := mat.DenseCopyOf(datasets.Iris().X)
+		y.Scale(scale, y)
+		m, err := KMeans{K: 3}.Fit(t.Context(), y)
+		if err != nil || !slices.Equal(m.Labels, want.Labels) {
+			t.Errorf("in units of %g: another partition (%v)", scale, err)
+		}
+	}
+}
+
 func TestTransformIsDistance(t *testing.T) {
 	m := &KMeansModel{Centers: mat.NewDense(2, 2, []float64{0, 0, 3e200, 4e200})}
 	d, err := m.Transform(mat.NewDense(2, 2, []float64{3, 4, 0, 0}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/rng"
@@ -22,9 +23,10 @@ type MiniBatchKMeans struct {
 	Seed  uint64 // same seed, same result
 }
 
-// Fit runs all steps, then assigns every point to its nearest center. Errors are those of KMeans; when ctx ends first it returns the model so far.
+// Fit runs all steps, then assigns every point to its nearest center. Errors are those of KMeans; when ctx ends first it returns the
+// model so far, if every point can be given its label within 50 ms, and ctx.Err().
 func (m MiniBatchKMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
-	p, err := m.check(x)
+	p, err := m.check(ctx, x)
 	if err != nil {
 		return nil, err
 	}
@@ -36,18 +38,24 @@ func (m MiniBatchKMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, e
 	if centers == nil {
 		return nil, ctx.Err()
 	}
-	// The last assignment runs to its end even when ctx has ended: a model without labels is none.
-	model := assigned(p, centers, steps)
 	if err := ctx.Err(); err != nil {
+		// Whoever cancels does not wait: a model whose labels take longer than this is not given.
+		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), 50*time.Millisecond)
+		defer cancel()
+		model, _ := assigned(brief, p, centers, steps)
 		return model, err
 	}
-	return model, p.representable(model)
+	model, err := assigned(ctx, p, centers, steps)
+	if err != nil {
+		return nil, err
+	}
+	return p.representable(model)
 }
 
 // Iterate yields the model after every step, each with all points assigned, which costs more than the step: for pictures.
 func (m MiniBatchKMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*KMeansModel, error] {
 	return func(yield func(*KMeansModel, error) bool) {
-		p, err := m.check(x)
+		p, err := m.check(ctx, x)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -56,8 +64,12 @@ func (m MiniBatchKMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*K
 		var last *KMeansModel
 		for c := range m.iterate(ctx, p) {
 			steps++
-			last = assigned(p, c, steps)
-			if err := p.representable(last); err != nil {
+			now, err := assigned(ctx, p, c, steps)
+			if err != nil {
+				break
+			}
+			last = now
+			if _, err := p.representable(last); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -71,7 +83,7 @@ func (m MiniBatchKMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*K
 	}
 }
 
-func (m MiniBatchKMeans) check(x mat.Matrix) (*points, error) {
+func (m MiniBatchKMeans) check(ctx context.Context, x mat.Matrix) (*points, error) {
 	const method = "cluster.MiniBatchKMeans"
 	y, err := ml.Dense(method, x)
 	if err != nil {
@@ -89,7 +101,7 @@ func (m MiniBatchKMeans) check(x mat.Matrix) (*points, error) {
 	case !m.Start.valid():
 		return nil, ml.BadParameter(method, "Start", m.Start, "one of "+startNames)
 	}
-	return center(y, nil), nil
+	return center(ctx, y, nil), ctx.Err()
 }
 
 // iterate yields the centers after every step.
@@ -149,9 +161,15 @@ func draw(r interface{ IntN(int) int }, n, size int) []int {
 }
 
 // assigned is the model of given centers: every point with its nearest.
-func assigned(p *points, centers *mat.Dense, steps int) *KMeansModel {
+func assigned(ctx context.Context, p *points, centers *mat.Dense, steps int) (*KMeansModel, error) {
 	labels := make([]int, p.n)
 	a := newAssignment(p, centers, labels)
-	_ = a.all(context.Background())
-	return &KMeansModel{Centers: p.unshifted(centers), Labels: labels, Inertia: p.unscaled(a.inertia()), Iterations: steps}
+	if err := a.all(ctx); err != nil {
+		return nil, err
+	}
+	inertia, err := a.inertia(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &KMeansModel{Centers: p.unshifted(centers), Labels: labels, Inertia: p.unscaled(inertia), Iterations: steps}, nil
 }

@@ -39,14 +39,19 @@ func (o Optimal) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
 	if err != nil {
 		return start, err
 	}
-	p := center(y, nil)
+	p := center(context.Background(), y, nil)
 	b := &branch{ctx: ctx, p: p, k: o.K, order: farthestFirst(p), labels: make([]int, n), best: start.Labels,
 		least: start.Inertia * p.scale * p.scale * (1 + 1e-12), sums: mat.NewDense(o.K, p.d, nil), counts: make([]int, o.K)}
 	b.place(0, 0, 0)
 	labels := canonical(b.best)
-	a := newAssignment(p, mat.NewDense(o.K, p.d, nil), labels)
-	a.update()
-	m := &KMeansModel{Centers: p.unshifted(a.centers), Labels: labels, Inertia: p.unscaled(a.inertia()), Iterations: b.nodes, Converged: ctx.Err() == nil}
+	m, err := ofPartition(context.Background(), p, o.K, labels)
+	if err != nil {
+		return nil, err
+	}
+	m.Iterations, m.Converged = b.nodes, ctx.Err() == nil
+	if m, err = p.representable(m); err != nil {
+		return nil, err
+	}
 	return m, ctx.Err()
 }
 
@@ -169,7 +174,10 @@ func (o Optimal1D) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) 
 	if err := checkK(method, o.K, n); err != nil {
 		return nil, err
 	}
-	p := center(y, nil)
+	p := center(ctx, y, nil)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	order := make([]int, n)
 	for i := range order {
 		order[i] = i
@@ -196,10 +204,25 @@ func (o Optimal1D) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) 
 		}
 		end = from
 	}
-	a := newAssignment(p, mat.NewDense(o.K, 1, nil), labels)
-	a.update()
-	m := &KMeansModel{Centers: p.unshifted(a.centers), Labels: labels, Inertia: p.unscaled(a.inertia()), Iterations: 1, Converged: true}
-	return m, p.representable(m)
+	m, err := ofPartition(ctx, p, o.K, labels)
+	if err != nil {
+		return nil, err
+	}
+	m.Iterations, m.Converged = 1, true
+	return p.representable(m)
+}
+
+// ofPartition is the model of given labels: the means of the clusters and their distortion.
+func ofPartition(ctx context.Context, p *points, k int, labels []int) (*KMeansModel, error) {
+	a := newAssignment(p, mat.NewDense(k, p.d, nil), labels)
+	if err := a.update(ctx); err != nil {
+		return nil, err
+	}
+	inertia, err := a.inertia(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &KMeansModel{Centers: p.unshifted(a.centers), Labels: labels, Inertia: p.unscaled(inertia)}, nil
 }
 
 func (p *points) value(i int) float64 { return p.x.RawMatrix().Data[i] }
@@ -236,15 +259,15 @@ func (r *runs) solve(ctx context.Context, k int) ([][]int32, error) {
 			return nil, err
 		}
 		begin[z] = make([]int32, n)
-		r.fill(before, now, begin[z], z, n-1, z, n-1)
+		r.fill(ctx, before, now, begin[z], z, n-1, z, n-1)
 		before, now = now, before
 	}
-	return begin, nil
+	return begin, ctx.Err()
 }
 
 // fill computes the ends lo..hi, whose best beginnings are known to lie in from..to: the middle one by trying all, then each half with what it taught.
-func (r *runs) fill(before, now []float64, begin []int32, lo, hi, from, to int) {
-	if lo > hi {
+func (r *runs) fill(ctx context.Context, before, now []float64, begin []int32, lo, hi, from, to int) {
+	if lo > hi || ctx.Err() != nil {
 		return
 	}
 	mid := (lo + hi) / 2
@@ -255,6 +278,6 @@ func (r *runs) fill(before, now []float64, begin []int32, lo, hi, from, to int) 
 		}
 	}
 	now[mid], begin[mid] = best, int32(at)
-	r.fill(before, now, begin, lo, mid-1, from, at)
-	r.fill(before, now, begin, mid+1, hi, at, to)
+	r.fill(ctx, before, now, begin, lo, mid-1, from, at)
+	r.fill(ctx, before, now, begin, mid+1, hi, at, to)
 }

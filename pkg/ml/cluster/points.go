@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
@@ -26,23 +27,26 @@ type points struct {
 }
 
 // center prepares the rows of x, moved to their mean; other, if there, is compared with them, and counts in the choice of scale.
-func center(x, other *mat.Dense) *points { return centerAt(x, other, x) }
+func center(ctx context.Context, x, other *mat.Dense) *points { return centerAt(ctx, x, other, x) }
 
-// centerAt prepares the rows of x, moved to the mean of another matrix.
-func centerAt(x, other, origin *mat.Dense) *points {
+// centerAt prepares the rows of x, moved to the mean of another matrix. Where ctx ends first the result is of no use: the caller looks at ctx.Err().
+func centerAt(ctx context.Context, x, other, origin *mat.Dense) *points {
 	n, d := x.Dims()
-	most := maxAbs(x)
+	most := maxAbs(ctx, x)
 	if other != nil {
-		most = max(most, maxAbs(other))
+		most = max(most, maxAbs(ctx, other))
 	}
 	p := &points{n: n, d: d, scale: 1, norms: make([]float64, n)}
 	if most > 0 {
 		_, e := math.Frexp(most)
 		p.scale = math.Ldexp(1, min(max(-e, -1021), 1021))
 	}
-	p.shift = mean(origin, p.scale)
+	p.shift = mean(ctx, origin, p.scale)
+	if ctx.Err() != nil {
+		return p
+	}
 	src, out := x.RawMatrix().Data, make([]float64, n*d)
-	_ = parallel.For(context.Background(), n, chunk, func(_, lo, hi int) {
+	_ = parallel.For(ctx, n, chunk, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row, from := out[i*d:(i+1)*d], src[i*d:(i+1)*d]
 			for j, v := range from {
@@ -56,11 +60,11 @@ func centerAt(x, other, origin *mat.Dense) *points {
 }
 
 // mean returns the scaled mean of the rows, summed by chunk.
-func mean(x *mat.Dense, scale float64) []float64 {
+func mean(ctx context.Context, x *mat.Dense, scale float64) []float64 {
 	n, d := x.Dims()
 	data := x.RawMatrix().Data
 	sums := make([][]float64, parallel.Chunks(n, chunk))
-	_ = parallel.For(context.Background(), n, chunk, func(c, lo, hi int) {
+	err := parallel.For(ctx, n, chunk, func(c, lo, hi int) {
 		sum := make([]float64, d)
 		for i := lo; i < hi; i++ {
 			for j, v := range data[i*d : (i+1)*d] {
@@ -69,6 +73,9 @@ func mean(x *mat.Dense, scale float64) []float64 {
 		}
 		sums[c] = sum
 	})
+	if err != nil {
+		return make([]float64, d)
+	}
 	m := sums[0]
 	for _, s := range sums[1:] {
 		for j, v := range s {
@@ -94,11 +101,16 @@ func constant(data []float64, d, j int) bool {
 	return true
 }
 
-func maxAbs(m *mat.Dense) (most float64) {
-	for _, v := range m.RawMatrix().Data {
-		most = max(most, math.Abs(v))
-	}
-	return most
+func maxAbs(ctx context.Context, m *mat.Dense) float64 {
+	n, d := m.Dims()
+	data := m.RawMatrix().Data
+	of := make([]float64, parallel.Chunks(n, chunk))
+	_ = parallel.For(ctx, n, chunk, func(c, lo, hi int) {
+		for _, v := range data[lo*d : hi*d] {
+			of[c] = max(of[c], math.Abs(v))
+		}
+	})
+	return slices.Max(of)
 }
 
 func (p *points) row(i int) []float64 { return p.x.RawMatrix().Data[i*p.d : (i+1)*p.d] }
@@ -131,10 +143,10 @@ func (p *points) unshifted(c *mat.Dense) *mat.Dense {
 // unscaled brings a sum of squares back. Dividing twice keeps a scale of 1e±150 from overflowing on the way.
 func (p *points) unscaled(j float64) float64 { return j / p.scale / p.scale }
 
-// representable reports data whose squared distances no float64 can hold.
-func (p *points) representable(m *KMeansModel) error {
+// representable gives the model back, unless no float64 can hold its inertia.
+func (p *points) representable(m *KMeansModel) (*KMeansModel, error) {
 	if m != nil && math.IsInf(m.Inertia, 0) {
-		return ml.BadParameter("cluster.KMeans", "the scale of x", 1/p.scale, "values whose squares can be summed: divide the data by a constant")
+		return nil, ml.BadParameter("cluster", "the scale of x", 1/p.scale, "values whose squares can be summed: divide the data by a constant")
 	}
-	return nil
+	return m, nil
 }

@@ -17,10 +17,10 @@ import (
 
 func TestEqualsScikitLearn(t *testing.T) {
 	var cases []struct {
-		Data                                          string
-		Labels, Truth                                 []int
-		ARI, NMI, H, C, V, Purity, Silhouette, CH, DB float64
-		Samples                                       []float64
+		Data                                               string
+		Labels, Truth                                      []int
+		ARI, AMI, NMI, H, C, V, Purity, Silhouette, CH, DB float64
+		Samples                                            []float64
 	}
 	raw, err := os.ReadFile("testdata/reference.json")
 	if err != nil {
@@ -41,7 +41,7 @@ func TestEqualsScikitLearn(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, p := range map[string][2]float64{
-			"ARI": {ARI(c.Labels, c.Truth), c.ARI}, "NMI": {NMI(c.Labels, c.Truth), c.NMI}, "homogeneity": {h, c.H}, "completeness": {co, c.C}, "V": {v, c.V},
+			"ARI": {ARI(c.Labels, c.Truth), c.ARI}, "AMI": {AMI(c.Labels, c.Truth), c.AMI}, "NMI": {NMI(c.Labels, c.Truth), c.NMI}, "homogeneity": {h, c.H}, "completeness": {co, c.C}, "V": {v, c.V},
 			"purity": {Purity(c.Labels, c.Truth), c.Purity}, "silhouette": {s, c.Silhouette}, "Calinski-Harabasz": {ch, c.CH}, "Davies-Bouldin": {db, c.DB},
 		} {
 			if math.Abs(p[0]-p[1]) > 1e-12*max(1, math.Abs(p[1])) {
@@ -66,7 +66,7 @@ func TestIndicesDoNotDependOnNamesOrOrder(t *testing.T) {
 			renamed[i] = 1_000_000_007 * (4 - a[i])
 			rev[i], rev2[i] = a[n-1-i], b[n-1-i]
 		}
-		for name, f := range map[string]func(x, y []int) float64{"ARI": ARI, "NMI": NMI, "purity": Purity} {
+		for name, f := range map[string]func(x, y []int) float64{"ARI": ARI, "AMI": AMI, "NMI": NMI, "purity": Purity} {
 			v := f(a, b)
 			if math.IsNaN(v) || v > 1+1e-12 {
 				t.Fatalf("%s is %v", name, v)
@@ -84,6 +84,43 @@ func TestIndicesDoNotDependOnNamesOrOrder(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestIndicesDoNotDependOnTheUnit(t *testing.T) {
+	iris := datasets.Iris()
+	indices := func(scale float64) [3]float64 {
+		x := mat.DenseCopyOf(iris.X)
+		x.Scale(scale, x)
+		s, e1 := Silhouette(t.Context(), x, iris.Y)
+		ch, e2 := CalinskiHarabasz(x, iris.Y)
+		db, e3 := DaviesBouldin(x, iris.Y)
+		if err := errors.Join(e1, e2, e3); err != nil {
+			t.Fatal(err)
+		}
+		return [3]float64{s, ch, db}
+	}
+	want := indices(1)
+	for _, scale := range []float64{1e150, 1e-150, 1e300, 1e-300} {
+		for i, got := range indices(scale) {
+			if math.Abs(got-want[i]) > 1e-11*want[i] {
+				t.Errorf("in units of %g, index %d is %v and not %v", scale, i, got, want[i])
+			}
+		}
+	}
+}
+
+// Two pairs, 2 apart each: both means lie 1 from their points.
+func TestDistortion(t *testing.T) {
+	x := mat.NewDense(4, 1, []float64{0, 2, 10, 12})
+	if j, err := Distortion(x, []int{7, 7, 3, 3}); err != nil || j != 4 {
+		t.Errorf("%v, %v; want 4", j, err)
+	}
+	if _, err := Distortion(x, []int{1}); !errors.Is(err, ml.ErrShape) {
+		t.Errorf("%v", err)
+	}
+	if _, err := Distortion(mat.NewDense(2, 1, []float64{1e300, -1e300}), []int{0, 0}); !errors.Is(err, ml.ErrParameter) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestBadInput(t *testing.T) {

@@ -28,7 +28,22 @@ func partition(method string, x mat.Matrix, labels []int) (y *mat.Dense, of []in
 	if k < 2 || k > n-1 {
 		return nil, nil, 0, ml.BadParameter(method, "the number of clusters", k, "2 to n-1, or there is nothing to compare")
 	}
-	return y, of, k, nil
+	return tamed(y), of, k, nil
+}
+
+// tamed scales, by a power of two, data whose squares would overflow or vanish: the indices below do not depend on the unit.
+func tamed(y *mat.Dense) *mat.Dense {
+	most := 0.0
+	for _, v := range y.RawMatrix().Data {
+		most = max(most, math.Abs(v))
+	}
+	if most == 0 || most > 1e-100 && most < 1e100 {
+		return y
+	}
+	_, e := math.Frexp(most)
+	scaled := mat.DenseCopyOf(y)
+	scaled.Apply(func(_, _ int, v float64) float64 { return math.Ldexp(v, -e) }, y)
+	return scaled
 }
 
 // SilhouetteSamples returns (b−a)/max(a, b) for each point, where a is its mean distance to the others of its cluster and b the mean distance to the points of
@@ -141,6 +156,28 @@ func DaviesBouldin(x mat.Matrix, labels []int) (float64, error) {
 		total += worst
 	}
 	return total / float64(k), nil
+}
+
+// Distortion is the sum of the squared distances of the points to the means of their clusters, which k-means minimises: J, or inertia. Any number of clusters.
+func Distortion(x mat.Matrix, labels []int) (float64, error) {
+	const method = "evaluate.Distortion"
+	y, err := ml.Dense(method, x)
+	if err != nil {
+		return 0, err
+	}
+	if n, _ := y.Dims(); len(labels) != n {
+		return 0, ml.BadShape(method, "%d labels for %d rows", len(labels), n)
+	}
+	of, k := index(labels)
+	centers, _ := means(y, of, k)
+	j := 0.0
+	for i, z := range of {
+		j += blas.SqEuclidean(y.RawRowView(i), centers.RawRowView(z))
+	}
+	if math.IsInf(j, 0) || math.IsNaN(j) {
+		return 0, ml.BadParameter(method, "the scale of x", "too large", "values whose squares can be summed: divide the data by a constant")
+	}
+	return j, nil
 }
 
 func means(y *mat.Dense, of []int, k int) (centers *mat.Dense, size []float64) {
