@@ -4,161 +4,324 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/golatent/latent/pkg/ml"
 )
 
-// BarsLayer is a row of bars, each from 0 to its height.
-type BarsLayer struct {
-	edges   []float64 // len(heights)+1
-	heights []float64
-	errs    []float64
-	col     color.Color
-	label   string
-	gap     float64
-	err     error
-}
-
-// Histogram counts values in bins of equal width; bins 0 means the Freedman-Diaconis rule (1981), between 5 and 100. NaNs are not counted.
-func Histogram(values []float64, bins int) *BarsLayer {
-	l := &BarsLayer{col: Classes[0]}
-	lo, hi := finiteRange(values)
-	n := 0
+// Histogram counts values in bins bars of equal width; 0 means the number that Freedman and Diaconis (1981) advise. Normalized makes the area one.
+// Values that are not finite are left out.
+func Histogram(values []float64, bins int) *Plot {
+	l := &histogram{bins: bins}
 	for _, v := range values {
-		if !math.IsNaN(v) {
-			n++
+		if finite(v) {
+			l.values = append(l.values, v)
 		}
 	}
-	switch {
-	case n == 0:
-		l.err = fmt.Errorf("Histogram: no values")
-		return l
-	case math.IsInf(lo, 0) || math.IsInf(hi, 0):
-		l.err = fmt.Errorf("Histogram: a value is infinite")
-		return l
-	case bins < 0 || bins > 10000:
-		l.err = fmt.Errorf("Histogram: bins = %d, want 0 to 10000", bins)
-		return l
-	}
-	if lo == hi {
-		lo, hi = padded(lo, hi, 0)
-	}
-	if bins == 0 {
-		bins = freedmanDiaconis(values, n, lo, hi)
-	}
-	l.edges, l.heights = make([]float64, bins+1), make([]float64, bins)
-	for i := range l.edges {
-		l.edges[i] = lo + (hi-lo)*float64(i)/float64(bins)
-	}
-	for _, v := range values {
-		if !math.IsNaN(v) {
-			l.heights[min(int(float64(bins)*((v-lo)/(hi-lo))), bins-1)]++
-		}
-	}
-	return l
-}
-
-// Bars draws one bar for each height, at 1, 2, …
-func Bars(heights []float64) *BarsLayer {
-	l := &BarsLayer{heights: heights, col: Classes[0], gap: 0.2}
-	for i := range len(heights) + 1 {
-		l.edges = append(l.edges, float64(i)+0.5)
-	}
-	if len(heights) == 0 {
-		l.err = fmt.Errorf("Bars: no heights")
-	}
-	return l
-}
-
-// BarChart plots named bars.
-func BarChart(names []string, heights []float64) *Plot {
-	l := Bars(heights)
-	if len(names) != len(heights) {
-		l.err = fmt.Errorf("BarChart: %d names for %d heights", len(names), len(heights))
-	}
-	p := New(l)
-	for i, name := range names {
-		p.xticks = append(p.xticks, plot.Tick{Value: float64(i + 1), Label: name})
+	l.skipped = len(values) - len(l.values)
+	slices.Sort(l.values)
+	p := &Plot{layers: []laid{{layer: l}}}
+	if bins < 0 || bins > 2000 {
+		p.err = ml.BadParameter("plotting.Histogram", "bins", bins, "0 to 2000")
+	} else if len(l.values) == 0 {
+		p.err = fmt.Errorf("plotting.Histogram: none of %d values is finite: %w", len(values), ml.ErrEmpty)
+	} else if !finite(l.values[len(l.values)-1] - l.values[0]) {
+		p.err = ml.BadParameter("plotting.Histogram", "the range of the values", "infinite", "values that a float can subtract")
 	}
 	return p
 }
 
-// Errors draws a whisker of the given half-length on each bar.
-func (l *BarsLayer) Errors(e []float64) *BarsLayer {
-	if len(e) != len(l.heights) {
-		l.err = fmt.Errorf("Errors: %d for %d bars", len(e), len(l.heights))
-	}
-	l.errs = e
-	return l
+type histogram struct {
+	plain
+	values  []float64 // sorted
+	bins    int
+	skipped int
 }
 
-// Color sets the bars' color.
-func (l *BarsLayer) Color(c color.Color) *BarsLayer { l.col = c; return l }
+func (*histogram) takes() knows { return takesColor | takesOpacity | takesName | takesBins }
 
-// Label names the bars in the legend.
-func (l *BarsLayer) Label(s string) *BarsLayer { l.label = s; return l }
-
-func (l *BarsLayer) check() error {
-	if l.err != nil {
-		return l.err
+// bars returns where the bars start, their common width, and their heights.
+func (l *histogram) bars(o *options) (start, width float64, heights []float64) {
+	n := len(l.values)
+	lo, hi := l.values[0], l.values[n-1]
+	if hi-lo <= 1e-12*max(math.Abs(lo), math.Abs(hi)) {
+		lo, hi = lo-max(.5, math.Abs(lo)*1e-3), hi+max(.5, math.Abs(hi)*1e-3)
 	}
-	for i, h := range l.heights {
-		if math.IsNaN(h) || math.IsInf(h, 0) {
-			return fmt.Errorf("Bars: height %d is %v", i, h)
+	bins := l.bins
+	if bins == 0 {
+		iqr := l.values[min(n-1, 3*n/4)] - l.values[n/4]
+		bins = int(math.Ceil(math.Log2(float64(n)))) + 1
+		if iqr > 0 {
+			bins = int(min(100, max(5, math.Ceil((hi-lo)/(2*iqr/math.Cbrt(float64(n)))))))
+		}
+	}
+	width = (hi - lo) / float64(bins)
+	heights = make([]float64, bins)
+	for _, v := range l.values {
+		heights[min(max(int((v-lo)/width), 0), bins-1)]++
+	}
+	if o.density {
+		for i := range heights {
+			heights[i] /= float64(n) * width
+		}
+	}
+	return lo, width, heights
+}
+
+func (l *histogram) bounds(o *options) (b box) {
+	start, width, heights := l.bars(o)
+	b.include(start, 0)
+	b.include(start+width*float64(len(heights)), slices.Max(heights))
+	return b
+}
+
+func (l *histogram) hints(o *options) hints {
+	if o.density {
+		return hints{yLabel: "density", floor: true}
+	}
+	return hints{yLabel: "count", floor: true}
+}
+
+func (l *histogram) color(o *options) color.Color {
+	if o.color != nil {
+		return o.color
+	}
+	return ClassColor(o.order)
+}
+
+func (l *histogram) keys(o *options) []key {
+	return []key{{name: o.name, color: l.color(o), patch: true, opaque: either(o.opacity, .6)}}
+}
+
+func (l *histogram) draw(d *drawing, o *options) error {
+	start, width, heights := l.bars(o)
+	c := l.color(o)
+	for i, h := range heights {
+		if h > 0 {
+			x0, x1 := start+width*float64(i), start+width*float64(i+1)
+			d.fill([]float64{x0, x1, x1, x0}, []float64{0, 0, h, h}, faded(c, either(o.opacity, .6)))
+		}
+	}
+	// One outline over all bars, drawn solid, so that overlaid histograms can be followed.
+	xs, ys := []float64{start}, []float64{0}
+	for i, h := range heights {
+		xs = append(xs, start+width*float64(i), start+width*float64(i+1))
+		ys = append(ys, h, h)
+	}
+	xs, ys = append(xs, start+width*float64(len(heights))), append(ys, 0)
+	d.line(xs, ys, c, 1.4, dashes[o.order%len(dashes)], false)
+	return nil
+}
+
+func (l *histogram) describe(o *options) string {
+	start, width, heights := l.bars(o)
+	top := 0
+	for i, h := range heights {
+		if h > heights[top] {
+			top = i
+		}
+	}
+	s := fmt.Sprintf("histogram of %s%s in %s, highest between %s and %s", count(len(l.values), "value", "values"), before(" of ", o.name),
+		count(len(heights), "bar", "bars"), figures(start+width*float64(top)), figures(start+width*float64(top+1)))
+	if l.skipped > 0 {
+		s += fmt.Sprintf(" (%d more are not finite and left out)", l.skipped)
+	}
+	return s
+}
+
+// Bars draws bars at 0, 1, 2, …; a value that is not finite has no bar. Errors adds error bars.
+func Bars(heights []float64) *Plot {
+	p := BarChart(make([]string, len(heights)), heights)
+	p.layers[0].layer.(*bars).numbered = true
+	return p
+}
+
+// BarChart draws one bar for each name, or, with several values, a group of bars side by side, in the order of the legend, which Names fills. Horizontal lays
+// them down, Errors adds error bars; a value that is not finite has no bar.
+func BarChart(names []string, values ...[]float64) *Plot {
+	l := &bars{names: slices.Clone(names), values: values}
+	p := &Plot{layers: []laid{{layer: l}}}
+	if len(names) == 0 || len(values) == 0 {
+		p.err = fmt.Errorf("plotting.BarChart: %d names and %d sets of values: %w", len(names), len(values), ml.ErrEmpty)
+	}
+	for k, v := range values {
+		if len(v) != len(names) {
+			p.err = either(p.err, ml.BadShape("plotting.BarChart", "%d values in set %d for %d names", len(v), k, len(names)))
+		}
+	}
+	return p
+}
+
+type bars struct {
+	plain
+	names    []string
+	values   [][]float64
+	numbered bool // no names
+}
+
+func (l *bars) check(o *options) error {
+	if o.errors != nil && (len(o.errors) != len(l.names) || len(l.values) != 1) {
+		return ml.BadShape("plotting.Errors", "%d errors for %d bars in %d groups, want one group and an error each", len(o.errors), len(l.names), len(l.values))
+	}
+	return nil
+}
+
+func (*bars) takes() knows {
+	return takesColor | takesOpacity | takesName | takesNames | takesHorizontal | takesErrors
+}
+
+func (l *bars) place(i float64, v float64, o *options) (x, y float64) {
+	if o.horizontal {
+		return v, i
+	}
+	return i, v
+}
+
+func (l *bars) bounds(o *options) (b box) {
+	b.include(l.place(-.6, 0, o))
+	b.include(l.place(float64(len(l.names))-.4, 0, o))
+	for _, set := range l.values {
+		for i, v := range set {
+			b.include(l.place(0, v, o))
+			if o.errors != nil {
+				b.include(l.place(0, v-o.errors[i], o))
+				b.include(l.place(0, v+o.errors[i], o))
+			}
+		}
+	}
+	return b
+}
+
+func (l *bars) hints(o *options) hints {
+	var ticks []plot.Tick
+	if !l.numbered {
+		ticks = nameTicks(l.names)
+	}
+	stands := true
+	for _, set := range l.values {
+		for i, v := range set {
+			stands = stands && !(v < 0) && (o.errors == nil || !(v-math.Abs(o.errors[i]) < 0))
+		}
+	}
+	if o.horizontal {
+		return hints{yTicks: ticks, flipY: true, left: stands}
+	}
+	return hints{xTicks: ticks, floor: stands}
+}
+
+func nameTicks(names []string) []plot.Tick {
+	out := make([]plot.Tick, len(names))
+	for i, s := range names {
+		out[i] = plot.Tick{Value: float64(i), Label: either(s, " ")}
+	}
+	return out
+}
+
+func (l *bars) color(o *options, k int) color.Color {
+	if o.color != nil {
+		return o.color
+	}
+	return ClassColor(o.order + k)
+}
+
+func (l *bars) keys(o *options) []key {
+	var out []key
+	for k := range l.values {
+		name := o.name
+		if k < len(o.names) {
+			name = o.names[k]
+		}
+		out = append(out, key{name: name, color: l.color(o, k), patch: true, opaque: either(o.opacity, .8)})
+	}
+	return out
+}
+
+func (l *bars) draw(d *drawing, o *options) error {
+	wide := .8 / float64(len(l.values))
+	for k, set := range l.values {
+		c := l.color(o, k)
+		for i, v := range set {
+			if !finite(v) {
+				continue
+			}
+			a := float64(i) - .4 + wide*(float64(k)+.06)
+			e := a + wide*.88
+			x0, y0 := l.place(a, 0, o)
+			x1, y1 := l.place(e, v, o)
+			xs, ys := []float64{x0, x1, x1, x0}, []float64{y0, y0, y1, y1}
+			d.fill(xs, ys, faded(c, either(o.opacity, .8)))
+			d.line(xs, ys, c, 1, nil, true)
+			if o.errors != nil && finite(o.errors[i]) {
+				l.whisker(d, o, float64(i), v, o.errors[i])
+			}
 		}
 	}
 	return nil
 }
 
-func (l *BarsLayer) extent() (xmin, xmax, ymin, ymax float64) {
-	if len(l.heights) == 0 {
-		return 0, 1, 0, 1
-	}
-	for i, h := range l.heights {
-		e := 0.0
-		if l.errs != nil {
-			e = l.errs[i]
-		}
-		ymin, ymax = min(ymin, h-e), max(ymax, h+e)
-	}
-	return l.edges[0], l.edges[len(l.edges)-1], ymin, ymax
-}
-func (l *BarsLayer) marks() int { return len(l.heights) }
-func (l *BarsLayer) words() string {
-	_, _, _, hi := l.extent()
-	return fmt.Sprintf("%d bars %sup to %.4g", len(l.heights), spaced(l.label), hi)
-}
-
-func (l *BarsLayer) legend() []entry {
-	if l.label == "" {
-		return nil
-	}
-	return []entry{{l.label, thumb{draw.GlyphStyle{Color: l.col, Radius: 4, Shape: draw.BoxGlyph{}}}}}
-}
-
-func (l *BarsLayer) draw(c draw.Canvas, p *plot.Plot) {
-	tx, ty := p.Transforms(&c)
-	for i, h := range l.heights {
-		w := (l.edges[i+1] - l.edges[i]) * l.gap / 2
-		x0, x1 := tx(l.edges[i]+w), tx(l.edges[i+1]-w)
-		if l.gap == 0 && x1-x0 > 3 {
-			x1 -= 0.7 // a hair between bars
-		}
-		c.FillPolygon(l.col, c.ClipPolygonXY([]vg.Point{{X: x0, Y: ty(0)}, {X: x1, Y: ty(0)}, {X: x1, Y: ty(h)}, {X: x0, Y: ty(h)}}))
-		if l.errs != nil {
-			mid := (x0 + x1) / 2
-			s := draw.LineStyle{Color: Ink, Width: 1.3}
-			c.StrokeLines(s, c.ClipLinesXY([]vg.Point{{X: mid, Y: ty(h - l.errs[i])}, {X: mid, Y: ty(h + l.errs[i])}})...)
-		}
+func (l *bars) whisker(d *drawing, o *options, i, v, e float64) {
+	for _, s := range [][4]float64{{i, v - e, i, v + e}, {i - .1, v - e, i + .1, v - e}, {i - .1, v + e, i + .1, v + e}} {
+		x0, y0 := l.place(s[0], s[1], o)
+		x1, y1 := l.place(s[2], s[3], o)
+		d.line([]float64{x0, x1}, []float64{y0, y1}, Ink, 1.3, nil, false)
 	}
 }
 
-func freedmanDiaconis(values []float64, n int, lo, hi float64) int {
-	width := 2 * interquartile(values) / math.Cbrt(float64(n))
-	if !(width > 0) {
-		return 10
+func (l *bars) describe(o *options) string {
+	s := "bars for " + count(len(l.names), "name", "names")
+	if l.numbered {
+		s = count(len(l.names), "bar", "bars")
 	}
-	return int(min(max(math.Ceil((hi-lo)/width), 5), 100))
+	if len(l.values) > 1 {
+		s += fmt.Sprintf(" in groups of %d", len(l.values))
+	}
+	if len(l.values)*len(l.names) <= 12 {
+		for k, set := range l.values {
+			for i, v := range set {
+				sep := ", "
+				if k == 0 && i == 0 {
+					sep = ": "
+				}
+				group := ""
+				if k < len(o.names) {
+					group = " " + o.names[k]
+				}
+				s += sep + strings.TrimSpace(l.names[i]+group+" "+figures(v))
+			}
+		}
+	}
+	return s
+}
+
+// Scree draws eigenvalues or explained variances as a line with points, the first at 1, to look for the kink (Cattell, 1966).
+func Scree(values []float64) *Plot {
+	xs := make([]float64, len(values))
+	for i := range values {
+		xs[i] = float64(i + 1)
+	}
+	if len(values) == 0 {
+		return &Plot{err: fmt.Errorf("plotting.Scree: no values: %w", ml.ErrEmpty)}
+	}
+	return Line(xs, values).Dots().X("component").Y("eigenvalue")
+}
+
+// Eigengap is Scree with the largest gap between two neighbors marked, which says how many clusters a graph has when values are its
+// Laplacian's smallest eigenvalues in rising order (von Luxburg, 2007).
+func Eigengap(values []float64) *Plot {
+	p := Scree(values).X("index")
+	gap := -1
+	for i := 1; i < len(values); i++ {
+		if d := math.Abs(values[i] - values[i-1]); finite(d) && (gap < 0 || d > math.Abs(values[gap+1]-values[gap])) {
+			gap = i - 1
+		}
+	}
+	if p.err != nil || gap < 0 {
+		return p
+	}
+	at := float64(gap) + 1.5
+	p = p.Add(VLine(at))
+	return p.Add(Note(at, (values[gap]+values[gap+1])/2, fmt.Sprintf("largest gap after %d", gap+1)))
 }

@@ -5,98 +5,155 @@ import (
 	"math"
 )
 
-// Classes are the colors of classes, Okabe and Ito's palette (2008), which readers with any of the common color deficiencies can tell
-// apart. Black is left out, being invisible on a dark page; from the eighth class on, colors return with other markers.
-var Classes = []color.Color{
-	color.NRGBA{0x00, 0x72, 0xb2, 0xff}, // blue
-	color.NRGBA{0xe6, 0x9f, 0x00, 0xff}, // orange
-	color.NRGBA{0x00, 0x9e, 0x73, 0xff}, // bluish green
-	color.NRGBA{0xcc, 0x79, 0xa7, 0xff}, // reddish purple
-	color.NRGBA{0xd5, 0x5e, 0x00, 0xff}, // vermilion
-	color.NRGBA{0x56, 0xb4, 0xe9, 0xff}, // sky blue
-	color.NRGBA{0xc9, 0xbb, 0x1f, 0xff}, // yellow, darkened for white pages
+// classColors is the palette of Okabe and Ito (2008), told apart with any of the common color deficiencies. Black, which a dark page
+// swallows, is replaced by gray, and yellow, faint on white, comes late.
+var classColors = [...]color.NRGBA{
+	{0x00, 0x72, 0xb2, 0xff}, // blue
+	{0xe6, 0x9f, 0x00, 0xff}, // orange
+	{0x00, 0x9e, 0x73, 0xff}, // bluish green
+	{0xcc, 0x79, 0xa7, 0xff}, // reddish purple
+	{0x56, 0xb4, 0xe9, 0xff}, // sky blue
+	{0xd5, 0x5e, 0x00, 0xff}, // vermilion
+	{0xf0, 0xe4, 0x42, 0xff}, // yellow
+	{0x99, 0x99, 0x99, 0xff}, // gray
 }
 
-// ClassColor is the color of class i; noise and other negative labels are grey.
-func ClassColor(i int) color.Color {
-	if i < 0 {
-		return color.NRGBA{0x99, 0x99, 0x99, 0xff}
+// Classes is the palette of classes.
+var Classes = func() (out []color.Color) {
+	for _, c := range classColors {
+		out = append(out, c)
 	}
-	return Classes[i%len(Classes)]
-}
+	return out
+}()
 
-// ColorMap maps [0, 1] to colors.
-type ColorMap func(t float64) color.Color
+var noiseColor = color.NRGBA{0x88, 0x88, 0x88, 0xff}
 
-// Sequential is the color map for values from little to much. It is made in OKLab (Ottosson, 2020), a space in which equal steps look
-// equal: lightness rises evenly from 0.25 to 0.93 while the hue turns from blue through green to yellow, so that it reads in grey too.
-func Sequential(t float64) color.Color {
-	t = clamp(t)
-	hue := (275 - 170*t) * math.Pi / 180
-	chroma := 0.09 + 0.06*math.Sin(math.Pi*t)
-	return oklch(0.25+0.68*t, chroma, hue)
-}
-
-// Diverging is the color map for values on two sides of a middle: blue below, orange above, light in between, equally far on both sides.
-func Diverging(t float64) color.Color {
-	t = 2*clamp(t) - 1
-	hue := 255.0
-	if t > 0 {
-		hue = 50
+// ClassColor is the color of class k: the palette of Okabe and Ito, again from its start after eight. A negative k, by which clustering
+// methods mark noise, is gray.
+func ClassColor(k int) color.NRGBA {
+	if k < 0 {
+		return noiseColor
 	}
-	return oklch(0.95-0.45*math.Abs(t), 0.15*math.Abs(t), hue*math.Pi/180)
+	return classColors[k%len(classColors)]
 }
 
-// Grey maps 0 to black and 1 to white.
-func Grey(t float64) color.Color { return color.Gray{uint8(math.Round(255 * clamp(t)))} }
+// classShape is the marker of class k. After eight classes the colors start again with the shapes moved on by one, so that 64 classes differ.
+func classShape(k int) shape {
+	if k < 0 {
+		return cross
+	}
+	k %= len(classColors) * int(shapes)
+	return shape((k + k/len(classColors)) % int(shapes))
+}
 
-// InvertedGrey maps 0 to white and 1 to black: ink on paper.
-func InvertedGrey(t float64) color.Color { return Grey(1 - clamp(t)) }
+// Ink is the color of the page's text: currentColor in SVG, so that one figure serves a light and a dark page, and a middle gray in PNG.
+var Ink color.Color = ink{0xff}
 
-func clamp(t float64) float64 {
-	if !(t > 0) { // a NaN is 0
+// ink is the page's own color with an opacity.
+type ink struct{ alpha uint8 }
+
+// RGBA is what stands for the page's color where it can't be known, in pixels: a gray that is legible on white and on black.
+func (i ink) RGBA() (r, g, b, a uint32) {
+	return color.NRGBA{0x80, 0x80, 0x80, i.alpha}.RGBA()
+}
+
+// faded is c with its opacity multiplied.
+func faded(c color.Color, opacity float64) color.Color {
+	scale := func(a uint8) uint8 { return uint8(math.Round(float64(a) * min(max(opacity, 0), 1))) }
+	if i, ok := c.(ink); ok {
+		return ink{scale(i.alpha)}
+	}
+	n := color.NRGBAModel.Convert(c).(color.NRGBA)
+	n.A = scale(n.A)
+	return n
+}
+
+// A ColorMap gives the color of a value between 0 and 1.
+type ColorMap func(t float64) color.NRGBA
+
+// Sequential runs from dark violet to yellow with a lightness that rises evenly, so that equal steps of a value look equal, in gray print and
+// with a color deficiency too (anchors of the map of Smith and van der Walt, 2015, interpolated in Oklab).
+var Sequential ColorMap = interpolate(0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e, 0x1f9e89, 0x35b779, 0x6dcd59, 0xb4de2c, 0xfde725)
+
+// Diverging runs from blue through near-white in the middle to red, both halves alike in lightness: for values on two sides of zero.
+var Diverging ColorMap = interpolate(0x14448c, 0x4a86c5, 0xa6cbe6, 0xf6f6f6, 0xf0b49b, 0xcf6650, 0x8f1d2c)
+
+// Grey runs from black to white.
+var Grey ColorMap = func(t float64) color.NRGBA {
+	v := uint8(math.Round(255 * unit(t)))
+	return color.NRGBA{v, v, v, 0xff}
+}
+
+// InvertedGrey runs from white to black: ink on paper.
+var InvertedGrey ColorMap = func(t float64) color.NRGBA { return Grey(1 - unit(t)) }
+
+// unit brings t into [0, 1]; NaN becomes 0.
+func unit(t float64) float64 {
+	if !(t > 0) {
 		return 0
 	}
 	return min(t, 1)
 }
 
-// oklch converts lightness, chroma and hue of OKLab to sRGB, reducing chroma until the color can be shown.
-func oklch(l, c, h float64) color.Color {
-	for ; ; c *= 0.97 {
-		r, g, b := oklab(l, c*math.Cos(h), c*math.Sin(h))
-		if inGamut(r) && inGamut(g) && inGamut(b) || c < 1e-4 {
-			return color.NRGBA{encode(r), encode(g), encode(b), 255}
+// interpolate returns the map through colors at equal distances, with straight lines between them in Oklab (Ottosson, 2020), a space
+// in which equal distances look equal.
+func interpolate(rgb ...uint32) ColorMap {
+	anchors := make([][3]float64, len(rgb))
+	for i, c := range rgb {
+		anchors[i] = oklab(color.NRGBA{uint8(c >> 16), uint8(c >> 8), uint8(c), 0xff})
+	}
+	return func(t float64) color.NRGBA {
+		at := unit(t) * float64(len(anchors)-1)
+		i := min(int(at), len(anchors)-2)
+		f := at - float64(i)
+		var mixed [3]float64
+		for k := range mixed {
+			mixed[k] = anchors[i][k]*(1-f) + anchors[i+1][k]*f
 		}
+		return fromOklab(mixed)
 	}
 }
 
-func inGamut(v float64) bool { return v >= -1e-4 && v <= 1+1e-4 }
-
-// oklab converts to linear sRGB.
-func oklab(l, a, b float64) (r, g, bl float64) {
-	lc := l + 0.3963377774*a + 0.2158037573*b
-	m := l - 0.1055613458*a - 0.0638541728*b
-	s := l - 0.0894841775*a - 1.2914855480*b
-	lc, m, s = lc*lc*lc, m*m*m, s*s*s
-	return 4.0767416621*lc - 3.3077115913*m + 0.2309699292*s,
-		-1.2684380046*lc + 2.6097574011*m - 0.3413193965*s,
-		-0.0041960863*lc - 0.7034186147*m + 1.7076147010*s
+// oklab returns lightness and two opponent colors.
+func oklab(c color.NRGBA) [3]float64 {
+	r, g, b := linear(c.R), linear(c.G), linear(c.B)
+	l := math.Cbrt(0.4122214708*r + 0.5363325363*g + 0.0514459929*b)
+	m := math.Cbrt(0.2119034982*r + 0.6806995451*g + 0.1073969566*b)
+	s := math.Cbrt(0.0883024619*r + 0.2817188376*g + 0.6299787005*b)
+	return [3]float64{
+		0.2104542553*l + 0.7936177850*m - 0.0040720468*s,
+		1.9779984951*l - 2.4285922050*m + 0.4505937099*s,
+		0.0259040371*l + 0.7827717662*m - 0.8086757660*s,
+	}
 }
 
-// encode applies sRGB's transfer function.
-func encode(v float64) uint8 {
-	v = clamp(v)
-	if v <= 0.0031308 {
-		v *= 12.92
+func fromOklab(c [3]float64) color.NRGBA {
+	cube := func(v float64) float64 { return v * v * v }
+	l := cube(c[0] + 0.3963377774*c[1] + 0.2158037573*c[2])
+	m := cube(c[0] - 0.1055613458*c[1] - 0.0638541728*c[2])
+	s := cube(c[0] - 0.0894841775*c[1] - 1.2914855480*c[2])
+	return color.NRGBA{
+		gamma(4.0767416621*l - 3.3077115913*m + 0.2309699292*s),
+		gamma(-1.2684380046*l + 2.6097574011*m - 0.3413193965*s),
+		gamma(-0.0041960863*l - 0.7034186147*m + 1.7076147010*s),
+		0xff,
+	}
+}
+
+// linear and gamma are sRGB's transfer function and its inverse.
+func linear(v uint8) float64 {
+	x := float64(v) / 255
+	if x <= 0.04045 {
+		return x / 12.92
+	}
+	return math.Pow((x+0.055)/1.055, 2.4)
+}
+
+func gamma(x float64) uint8 {
+	if x = unit(x); x <= 0.0031308 {
+		x *= 12.92
 	} else {
-		v = 1.055*math.Pow(v, 1/2.4) - 0.055
+		x = 1.055*math.Pow(x, 1/2.4) - 0.055
 	}
-	return uint8(math.Round(255 * v))
-}
-
-// translucent returns c with the given opacity.
-func translucent(c color.Color, opacity float64) color.Color {
-	n := color.NRGBAModel.Convert(c).(color.NRGBA)
-	n.A = uint8(math.Round(float64(n.A) * opacity))
-	return n
+	return uint8(math.Round(255 * x))
 }

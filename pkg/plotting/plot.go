@@ -1,315 +1,376 @@
 package plotting
 
 import (
-	"errors"
 	"fmt"
 	"image/color"
-	"math"
-	"strconv"
-	"strings"
+	"slices"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
+	"github.com/golatent/latent/pkg/ml"
 )
 
-// Plot is a figure with two axes and layers between them, drawn in order. Its methods change it and give it back, so that they chain:
+// Plot is a figure with two axes: marks laid over each other. Every function of this package that draws data returns one, Add lays
+// plots over each other, and every method changes the plot and returns it, so that calls can be chained or stand alone. Clone copies.
 //
-//	plotting.New(plotting.Points(x).Classes(y), plotting.Centers(c)).Title("Three clusters").X("length (cm)")
+//	plotting.Scatter(x, labels).Names("setosa", "versicolor", "virginica").X("petal length (cm)").Y("petal width (cm)")
+//	plotting.Scatter(x, fit.Labels).Add(plotting.Voronoi(fit.Centers))
+//
+// Methods of two kinds: those about the whole figure (Title, X, Y, Size, XLim, Equal …) and those about the marks (Color, Name, Dashed,
+// Labels …). The latter change all marks that the Plot holds when they are called and that know the option, so they stand before Add.
+//
+// Errors (shapes that don't fit, a parameter out of range) surface at Render, which names the function and what is wrong.
+// A point with a NaN or infinite coordinate is left out, and the description says how many were.
 type Plot struct {
-	title, x, y   string
-	layers        []Layer
-	width, height float64
-	equal         bool
-	bare          bool
-	xlim, ylim    *[2]float64
-	xticks        []plot.Tick
-	yticks        []plot.Tick
-	alt           string
-	err           error
+	title, alt     string
+	xLabel, yLabel string
+	width, height  float64
+	xRange, yRange *[2]float64
+	logX, logY     bool
+	equal          *bool
+	bare, noLegend bool
+	layers         []laid
+	shared         *box // bounds to take in place of the data's own, for frames of a film and cells of a grid
+	err            error
 }
 
-// Layer is one thing drawn in a Plot.
-type Layer interface {
-	// extent is the range of the data, NaN where the layer has none of its own.
-	extent() (xmin, xmax, ymin, ymax float64)
-	draw(c draw.Canvas, p *plot.Plot)
-	// check reports data that can't be drawn.
-	check() error
-	// words describes the layer for those who can't see it.
-	words() string
-	// legend lists what a reader needs explained; nil for nothing.
-	legend() []entry
-	// marks says how many shapes it draws: many become a raster.
-	marks() int
+// laid is a layer and its options.
+type laid struct {
+	layer
+	options
 }
 
-type entry struct {
-	label string
-	thumb plot.Thumbnailer
+// New returns a figure with the marks of plots laid over each other, the first at the bottom.
+func New(plots ...*Plot) *Plot { return new(Plot).Add(plots...) }
+
+// Add lays the marks of others over those of p. Title, axes' labels and ranges are p's own, or, where p has none, the first that has.
+// Marks are copied: what is done to a plot later doesn't change those that it was added to.
+func (p *Plot) Add(others ...*Plot) *Plot {
+	for _, o := range others {
+		if o == nil {
+			p.err = either(p.err, fmt.Errorf("plotting.Add: a plot is nil: %w", ml.ErrEmpty))
+			continue
+		}
+		p.layers = append(p.layers, o.layers...)
+		p.title, p.alt = either(p.title, o.title), either(p.alt, o.alt)
+		p.xLabel, p.yLabel = either(p.xLabel, o.xLabel), either(p.yLabel, o.yLabel)
+		p.xRange, p.yRange, p.equal = either(p.xRange, o.xRange), either(p.yRange, o.yRange), either(p.equal, o.equal)
+		p.logX, p.logY = p.logX || o.logX, p.logY || o.logY
+		p.width, p.height = either(p.width, o.width), either(p.height, o.height)
+		p.err = either(p.err, o.err)
+	}
+	return p
 }
 
-// New returns a plot of layers, 520×360 pixels until Size says otherwise.
-func New(layers ...Layer) *Plot { return &Plot{layers: layers, width: 520, height: 360} }
+// Clone returns a copy, from which another figure can be made.
+func (p *Plot) Clone() *Plot {
+	q := *p
+	q.layers = slices.Clone(p.layers)
+	return &q
+}
 
-// Add puts more layers on top.
-func (p *Plot) Add(layers ...Layer) *Plot { p.layers = append(p.layers, layers...); return p }
+func either[T comparable](a, b T) T {
+	var zero T
+	if a == zero {
+		return b
+	}
+	return a
+}
 
-// Title names the plot.
+// Title sets the line above the figure.
 func (p *Plot) Title(s string) *Plot { p.title = s; return p }
 
-// X labels the horizontal axis: what is measured, and its unit.
-func (p *Plot) X(s string) *Plot { p.x = s; return p }
+// X sets the label of the horizontal axis.
+func (p *Plot) X(label string) *Plot { p.xLabel = label; return p }
 
-// Y labels the vertical axis.
-func (p *Plot) Y(s string) *Plot { p.y = s; return p }
+// Y sets the label of the vertical axis.
+func (p *Plot) Y(label string) *Plot { p.yLabel = label; return p }
 
-// Size sets width and height in CSS pixels, 80 to 4000 each.
+// Alt sets the description for readers who can't see the figure. Without it, one is made from the content.
+func (p *Plot) Alt(s string) *Plot { p.alt = s; return p }
+
+// Size sets the width and height in CSS pixels, legend and axes included. The default is 520 × 360, or what the content needs for images and matrices.
 func (p *Plot) Size(width, height float64) *Plot {
-	if !(width >= 80 && width <= 4000 && height >= 80 && height <= 4000) {
-		p.fail(fmt.Errorf("plotting: Size(%g, %g), want 80 to 4000 pixels each", width, height))
+	if !(width >= 60 && width <= 4000 && height >= 60 && height <= 4000) {
+		p.err = either(p.err, ml.BadParameter("plotting.Size", "width and height", fmt.Sprintf("%v, %v", width, height), "60 to 4000 pixels each"))
 		return p
 	}
 	p.width, p.height = width, height
 	return p
 }
 
-// Equal gives both axes the same scale, so that a circle is round: for axes that share a unit.
-func (p *Plot) Equal() *Plot { p.equal = true; return p }
+// XLim sets the ends of the horizontal axis; marks beyond them are cut off.
+func (p *Plot) XLim(lo, hi float64) *Plot {
+	p.xRange, p.err = span("plotting.XLim", lo, hi, p.err)
+	return p
+}
 
-// Bare leaves the axes out, for maps whose coordinates mean nothing.
+// YLim sets the ends of the vertical axis; marks beyond them are cut off.
+func (p *Plot) YLim(lo, hi float64) *Plot {
+	p.yRange, p.err = span("plotting.YLim", lo, hi, p.err)
+	return p
+}
+
+func span(method string, lo, hi float64, err error) (*[2]float64, error) {
+	if !(lo < hi) || !finite(lo, hi, hi-lo) {
+		return nil, either(err, ml.BadParameter(method, "lo, hi", fmt.Sprintf("%v, %v", lo, hi), "lo < hi, both finite"))
+	}
+	return &[2]float64{lo, hi}, err
+}
+
+// LogX makes the horizontal axis logarithmic; every value must be positive.
+func (p *Plot) LogX() *Plot { p.logX = true; return p }
+
+// LogY makes the vertical axis logarithmic; every value must be positive.
+func (p *Plot) LogY() *Plot { p.logY = true; return p }
+
+// Equal gives a unit the same length on both axes. It has that anyway where geometry is drawn (ellipses, balls, cells, graphs, images), and in
+// a scatter plot whose two ranges differ by less than a factor of 2.5, since they then probably share a unit; Stretch undoes it.
+func (p *Plot) Equal() *Plot { p.equal = new(true); return p }
+
+// Stretch lets the data fill the frame, whatever length a unit then has on each axis.
+func (p *Plot) Stretch() *Plot { p.equal = new(false); return p }
+
+// Bare leaves out axes, ticks and grid, for pictures in which coordinates mean nothing.
 func (p *Plot) Bare() *Plot { p.bare = true; return p }
 
-// XLim fixes the range of the horizontal axis.
-func (p *Plot) XLim(lo, hi float64) *Plot { p.xlim = p.limits("XLim", lo, hi); return p }
+// HideLegend leaves out the legend and the color bar.
+func (p *Plot) HideLegend() *Plot { p.noLegend = true; return p }
 
-// YLim fixes the range of the vertical axis.
-func (p *Plot) YLim(lo, hi float64) *Plot { p.ylim = p.limits("YLim", lo, hi); return p }
-
-// Alt replaces the description in words that is made from the plot.
-func (p *Plot) Alt(s string) *Plot { p.alt = s; return p }
-
-func (p *Plot) fail(err error) { p.err = errors.Join(p.err, err) }
-
-func (p *Plot) limits(name string, lo, hi float64) *[2]float64 {
-	if !(lo < hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
-		p.fail(fmt.Errorf("plotting: %s(%g, %g), want two finite numbers in order", name, lo, hi))
-		return nil
-	}
-	return &[2]float64{lo, hi}
+// options are what methods about marks set. Every layer knows some of them.
+type options struct {
+	color                    color.Color
+	opacity, width, markSize float64
+	name                     string
+	names, labels, tips      []string
+	dashed                   bool
+	classes                  []int
+	values                   []float64
+	low, high                []float64
+	colors                   ColorMap
+	limits                   *[2]float64
+	levels                   []float64
+	columns                  int
+	density, horizontal      bool
+	shown                    bool
+	perImage                 bool
+	rowNames, columnNames    []string
+	cut                      *float64
+	class                    *int
+	dots                     bool
+	errors                   []float64
+	zoom                     float64
+	order                    int // which of the figure's marks without a color of their own this is; set when drawn
 }
 
-// Render draws the plot as SVG. The error names the layer whose data can't be drawn.
-func (p *Plot) Render() (r Rendering, err error) {
-	if p.err != nil {
-		return Rendering{}, p.err
-	}
-	for _, l := range p.layers {
-		if err := l.check(); err != nil {
-			return Rendering{}, fmt.Errorf("plotting: %w", err)
+// knows is the set of options that a layer takes.
+type knows uint32
+
+const (
+	takesColor knows = 1 << iota
+	takesOpacity
+	takesWidth
+	takesMarkSize
+	takesName
+	takesNames
+	takesLabels
+	takesTips
+	takesDashed
+	takesClasses
+	takesValues
+	takesBand
+	takesColors
+	takesLevels
+	takesBins
+	takesColumns
+	takesHorizontal
+	takesShown
+	takesPerImage
+	takesCells
+	takesCut
+	takesErrors
+)
+
+// set applies an option to the layers that take it.
+func (p *Plot) set(method string, k knows, change func(*options)) *Plot {
+	found := false
+	for i := range p.layers {
+		if p.layers[i].takes()&k != 0 {
+			change(&p.layers[i].options)
+			found = true
 		}
 	}
-	defer func() { // gonum/plot panics on what it can't lay out
-		if e := recover(); e != nil {
-			err = fmt.Errorf("plotting: the plot can't be laid out: %v", e)
+	if !found && p.err == nil {
+		p.err = fmt.Errorf("plotting.%s: nothing in the figure takes this option; call it right after the function that draws what it is about", method)
+	}
+	return p
+}
+
+// Color sets one color for all marks. Classes and values of points go before it.
+func (p *Plot) Color(c color.Color) *Plot {
+	return p.set("Color", takesColor, func(o *options) { o.color = c })
+}
+
+// Opacity sets how opaque marks are, from 0 to 1.
+func (p *Plot) Opacity(a float64) *Plot {
+	if !(a >= 0 && a <= 1) {
+		p.err = either(p.err, ml.BadParameter("plotting.Opacity", "a", a, "0 ≤ a ≤ 1"))
+		return p
+	}
+	return p.set("Opacity", takesOpacity, func(o *options) { o.opacity = a })
+}
+
+// Width sets the width of lines in pixels.
+func (p *Plot) Width(w float64) *Plot {
+	if !(w > 0 && w <= 50) {
+		p.err = either(p.err, ml.BadParameter("plotting.Width", "w", w, "0 < w ≤ 50"))
+		return p
+	}
+	return p.set("Width", takesWidth, func(o *options) { o.width = w })
+}
+
+// MarkSize sets the radius of points in pixels.
+func (p *Plot) MarkSize(r float64) *Plot {
+	if !(r > 0 && r <= 100) {
+		p.err = either(p.err, ml.BadParameter("plotting.MarkSize", "r", r, "0 < r ≤ 100"))
+		return p
+	}
+	return p.set("MarkSize", takesMarkSize, func(o *options) { o.markSize = r })
+}
+
+// Label sets the entry in the legend, or the title of the color bar.
+func (p *Plot) Label(s string) *Plot {
+	return p.set("Label", takesName, func(o *options) { o.name = s })
+}
+
+// Names sets the names of classes 0, 1, …, of the lines of Lines, or of the groups of Bars, in the legend.
+func (p *Plot) Names(names ...string) *Plot {
+	return p.set("Names", takesNames, func(o *options) { o.names = slices.Clone(names) })
+}
+
+// Labels writes a text beside each point, under each image, or at each leaf of a dendrogram.
+func (p *Plot) Labels(labels ...string) *Plot {
+	return p.set("Labels", takesLabels, func(o *options) { o.labels = slices.Clone(labels) })
+}
+
+// Tips sets what is shown when the reader's pointer rests on a point, one text a point. It works on up to 3,000 points; up to 200 have tips of their own
+// without it.
+func (p *Plot) Tips(tips ...string) *Plot {
+	return p.set("Tips", takesTips, func(o *options) { o.tips = slices.Clone(tips) })
+}
+
+// Dashed draws lines with dashes.
+func (p *Plot) Dashed() *Plot {
+	return p.set("Dashed", takesDashed, func(o *options) { o.dashed = true })
+}
+
+// Classes gives each point a class, shown by color and by shape; a negative class is noise, gray and crossed.
+// names are those of classes 0, 1, … in the legend.
+func (p *Plot) Classes(classes []int, names ...string) *Plot {
+	return p.set("Classes", takesClasses, func(o *options) {
+		o.classes = append([]int{}, classes...)
+		if len(names) > 0 {
+			o.names = slices.Clone(names)
 		}
-	}()
-	alt := p.alt
-	if alt == "" {
-		alt = p.describe()
-	}
-	g := p.gonum()
-	c := newSVG(p.width, p.height)
-	legend := p.entries()
-	area := draw.New(c)
-	if len(legend) > 0 {
-		area = p.drawLegend(g, area, legend)
-	}
-	if p.equal {
-		p.makeEqual(g, area)
-	}
-	g.Draw(area)
-	return Rendering{MIME: "image/svg+xml", Data: c.finish(alt), Alt: alt, Width: int(p.width), Height: int(p.height)}, nil
+	})
 }
 
-// gonum builds the plot in gonum's terms.
-func (p *Plot) gonum() *plot.Plot {
-	g := plot.New()
-	g.BackgroundColor = color.Transparent
-	g.Title.Text, g.X.Label.Text, g.Y.Label.Text = p.title, p.x, p.y
-	g.Title.TextStyle.Color, g.Title.TextStyle.Font = Ink, sans(14)
-	g.Title.Padding = 8
-	for _, a := range []*plot.Axis{&g.X, &g.Y} {
-		a.Color, a.Label.TextStyle.Color, a.Tick.Color, a.Tick.Label.Color = Ink, Ink, Ink, Ink
-		a.Label.TextStyle.Font, a.Tick.Label.Font = sans(12), sans(11)
-		a.LineStyle.Color, a.Tick.LineStyle.Color = Ink, Ink
-		a.LineStyle.Width, a.Tick.LineStyle.Width = 1, 1
-		a.Tick.Length = 4
-		a.Label.Padding = 4
-		a.Tick.Marker = ticks{}
-	}
-	if p.xticks != nil {
-		g.X.Tick.Marker = plot.ConstantTicks(p.xticks)
-	}
-	if p.yticks != nil {
-		g.Y.Tick.Marker = plot.ConstantTicks(p.yticks)
-	}
-	xmin, xmax, ymin, ymax := p.extent()
-	g.X.Min, g.X.Max, g.Y.Min, g.Y.Max = xmin, xmax, ymin, ymax
-	if p.bare {
-		g.HideAxes()
-	}
-	for _, l := range p.layers {
-		g.Add(plotter{l})
-	}
-	// Add grew the axes by nothing: plotter has no data range.
-	g.X.Min, g.X.Max, g.Y.Min, g.Y.Max = xmin, xmax, ymin, ymax
-	return g
+// Class sets the color, and for lines the dashes, of class k.
+func (p *Plot) Class(k int) *Plot {
+	return p.set("Class", takesColor, func(o *options) { o.color, o.class = ClassColor(k), &k })
 }
 
-// extent is the union of the layers' ranges with a margin, or what the limits say.
-func (p *Plot) extent() (xmin, xmax, ymin, ymax float64) {
-	xmin, xmax, ymin, ymax = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	for _, l := range p.layers {
-		a, b, c, d := l.extent()
-		// min and max of the language give NaN for a NaN; here it means "no opinion".
-		if !math.IsNaN(a) {
-			xmin, xmax = min(xmin, a), max(xmax, b)
-		}
-		if !math.IsNaN(c) {
-			ymin, ymax = min(ymin, c), max(ymax, d)
-		}
-	}
-	margin := 0.04
-	for _, l := range p.layers {
-		if m, ok := l.(interface{ tight() bool }); ok && m.tight() {
-			margin = 0
-		}
-	}
-	xmin, xmax = padded(xmin, xmax, margin)
-	ymin, ymax = padded(ymin, ymax, margin)
-	if p.xlim != nil {
-		xmin, xmax = p.xlim[0], p.xlim[1]
-	}
-	if p.ylim != nil {
-		ymin, ymax = p.ylim[0], p.ylim[1]
-	}
-	return xmin, xmax, ymin, ymax
+// Dots marks the points of a line.
+func (p *Plot) Dots() *Plot {
+	return p.set("Dots", takesBand, func(o *options) { o.dots = true })
 }
 
-func padded(lo, hi, margin float64) (float64, float64) {
-	switch {
-	case lo > hi: // nothing to show
-		return 0, 1
-	case lo == hi:
-		d := max(math.Abs(lo)*0.1, 0.5)
-		return lo - d, hi + d
-	}
-	d := (hi - lo) * margin
-	return lo - d, hi + d
+// Errors draws a line from e below to e above the end of each bar.
+func (p *Plot) Errors(e []float64) *Plot {
+	return p.set("Errors", takesErrors, func(o *options) { o.errors = append([]float64{}, e...) })
 }
 
-// makeEqual widens the range of one axis until both have the same number of pixels a unit.
-func (p *Plot) makeEqual(g *plot.Plot, area draw.Canvas) {
-	for range 3 { // the room that tick labels take depends on the ranges a little
-		data := g.DataCanvas(area)
-		w, h := float64(data.Max.X-data.Min.X), float64(data.Max.Y-data.Min.Y)
-		if w <= 0 || h <= 0 {
-			return
-		}
-		unit := max((g.X.Max-g.X.Min)/w, (g.Y.Max-g.Y.Min)/h)
-		g.X.Min, g.X.Max = widen(g.X.Min, g.X.Max, unit*w)
-		g.Y.Min, g.Y.Max = widen(g.Y.Min, g.Y.Max, unit*h)
-	}
+// Captions writes a line under each image.
+func (p *Plot) Captions(s ...string) *Plot {
+	return p.set("Captions", takesPerImage, func(o *options) { o.labels = append([]string{}, s...) })
 }
 
-func widen(lo, hi, to float64) (float64, float64) {
-	mid := (lo + hi) / 2
-	return mid - to/2, mid + to/2
+// Scale sets how many screen pixels a pixel of an image takes.
+func (p *Plot) Scale(s float64) *Plot {
+	if !(s > 0 && s <= 200) {
+		p.err = either(p.err, ml.BadParameter("plotting.Scale", "s", s, "0 < s ≤ 200"))
+		return p
+	}
+	return p.set("Scale", takesPerImage, func(o *options) { o.zoom = s })
 }
 
-// plotter adapts a Layer to gonum/plot. Many marks are drawn as a raster at one and a half times the resolution: an SVG of 10,000 points is slow to show.
-type plotter struct{ Layer }
-
-const maxMarks = 1500
-
-func (l plotter) Plot(c draw.Canvas, p *plot.Plot) {
-	if l.marks() <= maxMarks {
-		l.draw(c, p)
-		return
-	}
-	size := c.Size()
-	img := vgimg.NewWith(vgimg.UseWH(size.X, size.Y), vgimg.UseDPI(108), vgimg.UseBackgroundColor(color.Transparent))
-	inner := draw.NewCanvas(img, size.X, size.Y)
-	l.draw(inner, p)
-	c.DrawImage(c.Rectangle, img.Image())
+// Values gives each point a number, shown by a color map and a color bar.
+func (p *Plot) Values(values []float64) *Plot {
+	return p.set("Values", takesValues, func(o *options) { o.values = append([]float64{}, values...) })
 }
 
-// drawLegend writes the legend to the right of the plot, where it covers no data, and returns the room that is left.
-func (p *Plot) drawLegend(g *plot.Plot, area draw.Canvas, entries []entry) draw.Canvas {
-	l := plot.NewLegend()
-	l.TextStyle.Color, l.TextStyle.Font = Ink, sans(11)
-	l.ThumbnailWidth, l.Padding = 16, 5
-	l.Top, l.Left = true, true
-	l.YOffs = -24
-	widest := vg.Length(0)
-	for _, e := range entries {
-		l.Add(e.label, e.thumb)
-		widest = max(widest, l.TextStyle.Width(e.label))
-	}
-	room := widest + l.ThumbnailWidth + 26
-	box := draw.Crop(area, area.Max.X-area.Min.X-room+8, 0, 0, 0)
-	l.Draw(box)
-	return draw.Crop(area, 0, -room, 0, 0)
+// Band fills between two lines around a curve: a standard deviation, a range over seeds.
+func (p *Plot) Band(low, high []float64) *Plot {
+	return p.set("Band", takesBand, func(o *options) { o.low, o.high = append([]float64{}, low...), append([]float64{}, high...) })
 }
 
-func (p *Plot) entries() (out []entry) {
-	for _, l := range p.layers {
-		out = append(out, l.legend()...)
-	}
-	return out
+// ColorMap sets the map from values to colors: Sequential, Diverging, Grey.
+func (p *Plot) ColorMap(m ColorMap) *Plot {
+	return p.set("ColorMap", takesColors, func(o *options) { o.colors = m })
 }
 
-func (p *Plot) describe() string {
-	var parts []string
-	for _, l := range p.layers {
-		if w := l.words(); w != "" {
-			parts = append(parts, w)
-		}
+// Limits sets the values at the two ends of the color map. Values beyond them take the color of the end.
+func (p *Plot) Limits(lo, hi float64) *Plot {
+	var limits *[2]float64
+	if limits, p.err = span("plotting.Limits", lo, hi, p.err); limits == nil {
+		return p
 	}
-	s := strings.Join(parts, "; ")
-	if p.title != "" {
-		s = p.title + ": " + s
-	}
-	if p.x != "" || p.y != "" {
-		s += fmt.Sprintf(" (%s against %s)", or(p.y, "y"), or(p.x, "x"))
-	}
-	return s
+	return p.set("Limits", takesColors, func(o *options) { o.limits = limits })
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
+// Levels sets the values at which contours are drawn.
+func (p *Plot) Levels(levels ...float64) *Plot {
+	return p.set("Levels", takesLevels, func(o *options) { o.levels = slices.Clone(levels) })
 }
 
-// ticks are gonum's places with plain labels: 5 and not 5.00.
-type ticks struct{}
-
-func (ticks) Ticks(lo, hi float64) []plot.Tick {
-	t := plot.DefaultTicks{}.Ticks(lo, hi)
-	for i := range t {
-		if t[i].Label != "" {
-			t[i].Label = strconv.FormatFloat(t[i].Value, 'g', 4, 64)
-		}
-	}
-	return t
+// Normalized scales a histogram so that its area is one, to be compared with a density.
+func (p *Plot) Normalized() *Plot {
+	return p.set("Normalized", takesBins, func(o *options) { o.density = true })
 }
 
-// sans is the font that the layout measures text with; the SVG asks the page for its sans-serif and fits it to that width.
-func sans(size float64) font.Font {
-	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: font.Length(size)}
+// Columns sets how many images stand in a row.
+func (p *Plot) Columns(n int) *Plot {
+	if n < 1 {
+		p.err = either(p.err, ml.BadParameter("plotting.Columns", "n", n, "n ≥ 1"))
+		return p
+	}
+	return p.set("Columns", takesColumns, func(o *options) { o.columns = n })
+}
+
+// PerImage scales the gray values of each image by its own extremes rather than by those of all images.
+func (p *Plot) PerImage() *Plot {
+	return p.set("PerImage", takesPerImage, func(o *options) { o.perImage = true })
+}
+
+// Horizontal draws bars from left to right, and a dendrogram with its root at the right.
+func (p *Plot) Horizontal() *Plot {
+	return p.set("Horizontal", takesHorizontal, func(o *options) { o.horizontal = true })
+}
+
+// ShowValues writes its value into each cell of a matrix.
+func (p *Plot) ShowValues() *Plot {
+	return p.set("ShowValues", takesShown, func(o *options) { o.shown = true })
+}
+
+// RowNames names the rows of a matrix, from the top.
+func (p *Plot) RowNames(names ...string) *Plot {
+	return p.set("RowNames", takesCells, func(o *options) { o.rowNames = slices.Clone(names) })
+}
+
+// ColumnNames names the columns of a matrix.
+func (p *Plot) ColumnNames(names ...string) *Plot {
+	return p.set("ColumnNames", takesCells, func(o *options) { o.columnNames = slices.Clone(names) })
+}
+
+// Cut draws a dendrogram's cut at a height, and the clusters below it in colors.
+func (p *Plot) Cut(height float64) *Plot {
+	return p.set("Cut", takesCut, func(o *options) { o.cut = &height })
 }

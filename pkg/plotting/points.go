@@ -3,295 +3,320 @@ package plotting
 import (
 	"fmt"
 	"image/color"
-	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/mat"
-	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/golatent/latent/pkg/ml"
 )
 
-// PointsLayer draws rows of a matrix as points.
-type PointsLayer struct {
-	x, y    []float64
-	classes []int
-	names   []string
-	values  []float64
-	cmap    ColorMap
-	col     color.Color
-	size    float64
-	label   string
-	glyph   draw.GlyphDrawer
-	opacity float64
-	err     error
+// Scatter draws the rows of x, an n×2 matrix, as points. labels holds each point's class, shown by color and by shape, or is nil. It is short for
+// Points(x).Classes(labels).
+func Scatter(x mat.Matrix, labels []int) *Plot {
+	p := Points(x)
+	if labels != nil {
+		p = p.Classes(labels)
+	}
+	return p
 }
 
-// Points draws the first two columns of x, one point a row. A matrix of one column is drawn along the horizontal axis. Rows with a NaN are
-// left out: nobody knows where they are.
-func Points(x mat.Matrix) *PointsLayer {
-	l := &PointsLayer{col: Classes[0], size: 3, opacity: 0.9}
-	n, d := 0, 0
-	if x != nil {
-		n, d = x.Dims()
-	}
-	if d == 0 || n == 0 {
-		l.err = fmt.Errorf("Points: the matrix is %d×%d, want at least one row and one column", n, d)
-		return l
-	}
-	l.x, l.y = make([]float64, n), make([]float64, n)
-	for i := range n {
-		l.x[i] = x.At(i, 0)
-		if d > 1 {
-			l.y[i] = x.At(i, 1)
-		}
-	}
-	return l
+// Points draws the rows of x, an n×2 matrix, as points. Classes or Values color them, Labels names them, Color sets one color.
+// Up to 200 points tell their row, coordinates and class when the pointer rests on them. More than 3,000 points are drawn into an image inside the SVG.
+func Points(x mat.Matrix) *Plot {
+	l, err := newPoints("plotting.Points", x)
+	return &Plot{layers: []laid{{layer: l}}, err: err}
 }
 
-// XY draws the points (x[i], y[i]).
-func XY(x, y []float64) *PointsLayer {
-	l := &PointsLayer{x: x, y: y, col: Classes[0], size: 3, opacity: 0.9}
+// XY is Points for coordinates in two slices.
+func XY(x, y []float64) *Plot {
 	if len(x) != len(y) {
-		l.err = fmt.Errorf("XY: %d and %d numbers, want as many x as y", len(x), len(y))
+		return &Plot{err: ml.BadShape("plotting.XY", "%d x for %d y", len(x), len(y))}
 	}
-	return l
+	if len(x) == 0 {
+		return &Plot{err: fmt.Errorf("plotting.XY: no points: %w", ml.ErrEmpty)}
+	}
+	m := mat.NewDense(len(x), 2, nil)
+	m.SetCol(0, x)
+	m.SetCol(1, y)
+	return Points(m)
 }
 
-// Centers draws points as large crosses on a light ground, to stand out from the data.
-func Centers(x mat.Matrix) *PointsLayer {
-	l := Points(x)
-	l.glyph, l.size, l.col, l.opacity = centerGlyph{}, 6, color.NRGBA{0x11, 0x11, 0x11, 0xff}, 1
-	return l
+// Centers draws the rows of x, an n×2 matrix, as large crosses in the page's color: centers of clusters over their points.
+func Centers(x mat.Matrix) *Plot {
+	p := Points(x)
+	p.layers[0].layer.(*points).centers = true
+	return p.Color(Ink).Opacity(1).MarkSize(7)
 }
 
-// Classes colors each point by its class and gives each class a marker of its own; negative classes are noise, small and grey.
-func (l *PointsLayer) Classes(y []int, names ...string) *PointsLayer {
-	if len(y) != len(l.x) {
-		l.err = fmt.Errorf("Classes: %d classes for %d points", len(y), len(l.x))
-	}
-	l.classes, l.names = y, names
-	return l
+type points struct {
+	plain
+	xs, ys  []float64
+	skipped int // rows that are not finite
+	centers bool
 }
 
-// Values colors each point by a number, from the smallest to the largest.
-func (l *PointsLayer) Values(v []float64) *PointsLayer {
-	if len(v) != len(l.x) {
-		l.err = fmt.Errorf("Values: %d values for %d points", len(v), len(l.x))
-	}
-	l.values, l.cmap = v, Sequential
-	return l
-}
-
-// Color draws all points in one color.
-func (l *PointsLayer) Color(c color.Color) *PointsLayer { l.col = c; return l }
-
-// Size sets the radius in pixels.
-func (l *PointsLayer) Size(r float64) *PointsLayer { l.size = r; return l }
-
-// Opacity sets how much of what lies below is covered, 0 to 1.
-func (l *PointsLayer) Opacity(o float64) *PointsLayer { l.opacity = clamp(o); return l }
-
-// Label names the points in the legend.
-func (l *PointsLayer) Label(s string) *PointsLayer { l.label = s; return l }
-
-// Scatter plots the first two columns of x, colored by class; classes may be nil. Axes have the same scale.
-func Scatter(x mat.Matrix, classes []int) *Plot {
-	l := Points(x)
-	if classes != nil {
-		l.Classes(classes)
-	}
-	return New(l).Equal().Size(460, 380)
-}
-
-func (l *PointsLayer) check() error {
-	if l.err != nil {
-		return l.err
-	}
-	for i := range l.x {
-		if math.IsInf(l.x[i], 0) || math.IsInf(l.y[i], 0) {
-			return fmt.Errorf("Points: row %d is infinite", i)
+func newPoints(method string, x mat.Matrix) (*points, error) {
+	xs, ys, err := pairs(method, x)
+	l := &points{xs: xs, ys: ys}
+	for i := range xs {
+		if !finite(xs[i], ys[i]) {
+			l.skipped++
 		}
+	}
+	return l, err
+}
+
+// pairs splits an n×2 matrix into its columns; a single column lies on the horizontal axis.
+func pairs(method string, x mat.Matrix) (xs, ys []float64, err error) {
+	n, d, err := dims(method, x)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d > 2 {
+		return nil, nil, ml.BadShape(method, "the matrix is %d×%d, want two columns: pick two, or project first", n, d)
+	}
+	xs, ys = make([]float64, n), make([]float64, n)
+	for i := range n {
+		xs[i] = x.At(i, 0)
+		if d == 2 {
+			ys[i] = x.At(i, 1)
+		}
+	}
+	return xs, ys, nil
+}
+
+// dims refuses a nil or empty matrix.
+func dims(method string, x mat.Matrix) (n, d int, err error) {
+	if dense, ok := x.(*mat.Dense); x == nil || ok && dense == nil {
+		return 0, 0, fmt.Errorf("%s: the matrix is nil: %w", method, ml.ErrEmpty)
+	}
+	n, d = x.Dims()
+	if n == 0 || d == 0 {
+		return n, d, fmt.Errorf("%s: the matrix is %d×%d, want at least one row and column: %w", method, n, d, ml.ErrEmpty)
+	}
+	return n, d, nil
+}
+
+func (*points) takes() knows {
+	return takesColor | takesOpacity | takesMarkSize | takesName | takesNames | takesLabels | takesTips | takesClasses | takesValues | takesColors
+}
+
+func (l *points) check(o *options) error {
+	n := len(l.xs)
+	switch {
+	case o.classes != nil && len(o.classes) != n:
+		return ml.BadShape("plotting.Points", "%d classes for %d points", len(o.classes), n)
+	case o.values != nil && len(o.values) != n:
+		return ml.BadShape("plotting.Points", "%d values for %d points", len(o.values), n)
+	case o.labels != nil && len(o.labels) != n:
+		return ml.BadShape("plotting.Points", "%d labels for %d points", len(o.labels), n)
+	case o.tips != nil && len(o.tips) != n:
+		return ml.BadShape("plotting.Points", "%d tips for %d points", len(o.tips), n)
+	case o.classes != nil && o.values != nil:
+		return fmt.Errorf("plotting.Points: both Classes and Values: want one of them: %w", ml.ErrParameter)
 	}
 	return nil
 }
 
-func (l *PointsLayer) extent() (xmin, xmax, ymin, ymax float64) {
-	xmin, xmax = finiteRange(l.x)
-	ymin, ymax = finiteRange(l.y)
-	return
+func (l *points) bounds(*options) (b box) {
+	for i := range l.xs {
+		b.include(l.xs[i], l.ys[i])
+	}
+	return b
 }
 
-// finiteRange is the range of the numbers that are not NaN, or NaN where there is none.
-func finiteRange(v []float64) (lo, hi float64) {
-	lo, hi = math.NaN(), math.NaN()
-	for _, x := range v {
-		if math.IsNaN(x) {
-			continue
-		}
-		if !(lo <= x) {
-			lo = x
-		}
-		if !(hi >= x) {
-			hi = x
-		}
+func (l *points) hints(*options) hints  { return hints{maybeEqual: true} }
+func (l *points) heavy(o *options) bool { return len(l.xs) > heavyMarks }
+
+func (l *points) scale(o *options) *colorScale {
+	if o.values == nil {
+		return nil
 	}
-	return lo, hi
+	return newScale(o.values, o, Sequential)
 }
 
-func (l *PointsLayer) marks() int { return len(l.x) }
-
-func (l *PointsLayer) words() string {
-	n := len(l.x)
-	if l.classes != nil {
-		return fmt.Sprintf("%d points in %d classes", n, len(l.distinct()))
+func (l *points) keys(o *options) []key {
+	if o.values != nil {
+		return nil
 	}
-	if l.label != "" {
-		return fmt.Sprintf("%d points, %s", n, l.label)
+	if o.classes == nil {
+		return []key{{name: o.name, color: l.one(o), mark: true, shape: l.shape(o)}}
 	}
-	return fmt.Sprintf("%d points", n)
-}
-
-func (l *PointsLayer) distinct() []int {
-	c := slices.Clone(l.classes)
-	slices.Sort(c)
-	return slices.Compact(c)
-}
-
-// markers are told apart by shape where color is not seen.
-var markers = []draw.GlyphDrawer{
-	draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{},
-}
-
-func (l *PointsLayer) style(class int) draw.GlyphStyle {
-	g := draw.GlyphStyle{Color: l.col, Radius: vg.Length(l.size), Shape: draw.CircleGlyph{}}
-	if l.glyph != nil {
-		g.Shape = l.glyph
-	}
-	if l.classes != nil {
-		g.Color = ClassColor(class)
-		if l.glyph == nil {
-			if class >= 0 {
-				// Seven colors and seven shapes: the shape also changes when the colors begin again.
-				g.Shape = markers[(class+class/len(Classes))%len(markers)]
-			} else {
-				g.Radius *= 0.6
-			}
+	var out []key
+	for _, k := range distinct(o.classes) {
+		c := color.Color(ClassColor(k))
+		if o.color != nil {
+			c = o.color
 		}
-	}
-	if l.opacity < 1 && len(l.x) > maxMarks {
-		g.Color = translucent(g.Color, l.opacity) // in a raster, where it costs nothing
-	}
-	return g
-}
-
-func (l *PointsLayer) draw(c draw.Canvas, p *plot.Plot) {
-	tx, ty := p.Transforms(&c)
-	at := func(i int, g draw.GlyphStyle) {
-		q := vg.Point{X: tx(l.x[i]), Y: ty(l.y[i])}
-		if !math.IsNaN(l.x[i]) && !math.IsNaN(l.y[i]) && c.Contains(q) {
-			c.DrawGlyph(g, q)
-		}
-	}
-	switch {
-	case l.classes != nil:
-		for _, k := range l.distinct() { // one class after the other: their shapes merge into one path
-			g := l.style(k)
-			for i, ki := range l.classes {
-				if ki == k {
-					at(i, g)
-				}
-			}
-		}
-	case l.values != nil:
-		lo, hi := finiteRange(l.values)
-		g := l.style(0)
-		for i, v := range l.values {
-			g.Color = l.cmap(quantile(v, lo, hi))
-			at(i, g)
-		}
-	default:
-		g := l.style(0)
-		for i := range l.x {
-			at(i, g)
-		}
-	}
-}
-
-// quantile is where v lies between lo and hi, in 64 steps, so that points of nearly one color are of one color.
-func quantile(v, lo, hi float64) float64 {
-	if !(hi > lo) {
-		return 0.5
-	}
-	return math.Round(64*(v-lo)/(hi-lo)) / 64
-}
-
-func (l *PointsLayer) legend() (out []entry) {
-	switch {
-	case l.classes != nil && (l.names != nil || l.label != ""):
-		for _, k := range l.distinct() {
-			name := fmt.Sprintf("%s %d", l.label, k)
-			if k >= 0 && k < len(l.names) {
-				name = l.names[k]
-			} else if k < 0 {
-				name = "noise"
-			}
-			out = append(out, entry{name, thumb{l.style(k)}})
-		}
-	case l.values != nil && l.label != "":
-		lo, hi := finiteRange(l.values)
-		for _, t := range []float64{1, 0.5, 0} {
-			g := l.style(0)
-			g.Color = l.cmap(t)
-			out = append(out, entry{fmt.Sprintf("%.3g", lo+t*(hi-lo)), thumb{g}})
-		}
-		out[0].label = l.label + " " + out[0].label
-	case l.label != "":
-		out = append(out, entry{l.label, thumb{l.style(0)}})
+		out = append(out, key{name: className(o, k), color: c, mark: true, shape: classShape(k)})
 	}
 	return out
 }
 
-type thumb struct{ draw.GlyphStyle }
-
-func (t thumb) Thumbnail(c *draw.Canvas) {
-	t.Radius = min(t.Radius, 4)
-	c.DrawGlyph(t.GlyphStyle, c.Center())
+func (l *points) one(o *options) color.Color {
+	if o.color != nil {
+		return o.color
+	}
+	return ClassColor(o.order)
 }
 
-type diamond struct{}
-
-func (diamond) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, p vg.Point) {
-	r := s.Radius * 1.25
-	var path vg.Path
-	path.Move(vg.Point{X: p.X, Y: p.Y + r})
-	path.Line(vg.Point{X: p.X + r, Y: p.Y})
-	path.Line(vg.Point{X: p.X, Y: p.Y - r})
-	path.Line(vg.Point{X: p.X - r, Y: p.Y})
-	path.Close()
-	c.SetColor(s.Color)
-	c.Fill(path)
+// shape is that of points without classes: another for every set of points in the figure.
+func (l *points) shape(o *options) shape {
+	switch {
+	case l.centers:
+		return cross
+	case o.class != nil:
+		return classShape(*o.class)
+	default:
+		return classShape(o.order)
+	}
 }
 
-// centerGlyph is a cross in a disk: dark on light, so that it is seen on any data and any page.
-type centerGlyph struct{}
+func className(o *options, k int) string {
+	switch {
+	case k < 0:
+		return "noise"
+	case k < len(o.names):
+		return o.names[k]
+	default:
+		return fmt.Sprint(k)
+	}
+}
 
-func (centerGlyph) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, p vg.Point) {
-	var disk vg.Path
-	disk.Move(vg.Point{X: p.X + s.Radius, Y: p.Y})
-	disk.Arc(p, s.Radius, 0, 2*math.Pi)
-	disk.Close()
-	c.SetColor(color.White)
-	c.Fill(disk)
-	c.SetColor(s.Color)
-	c.SetLineWidth(1.6)
-	c.SetLineDash(nil, 0)
-	c.Stroke(disk)
-	r := s.Radius * 0.55
-	var cross vg.Path
-	cross.Move(vg.Point{X: p.X - r, Y: p.Y - r})
-	cross.Line(vg.Point{X: p.X + r, Y: p.Y + r})
-	cross.Move(vg.Point{X: p.X - r, Y: p.Y + r})
-	cross.Line(vg.Point{X: p.X + r, Y: p.Y - r})
-	c.Stroke(cross)
+func distinct(classes []int) []int {
+	out := slices.Clone(classes)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// sizeFor makes points smaller where there are many.
+func (l *points) sizeFor(o *options) float64 {
+	switch n := len(l.xs); {
+	case o.markSize > 0:
+		return o.markSize
+	case n <= 200:
+		return 3.5
+	case n <= 1000:
+		return 3
+	case n <= heavyMarks:
+		return 2.2
+	default:
+		return 1.5
+	}
+}
+
+func (l *points) draw(d *drawing, o *options) error {
+	opacity := o.opacity
+	if opacity == 0 {
+		opacity = .85
+		if len(l.xs) > heavyMarks {
+			opacity = .6
+		}
+	}
+	r := l.sizeFor(o)
+	edged := len(l.xs) <= heavyMarks && r >= 2
+	scale := l.scale(o)
+	marks := make([]mark, 0, len(l.xs))
+	one := faded(l.one(o), opacity)
+	for i := range l.xs {
+		at := d.at(l.xs[i], l.ys[i])
+		if !finite(float64(at.X), float64(at.Y)) {
+			continue
+		}
+		m := mark{at: at, r: r, shape: l.shape(o), fill: one, tip: l.tip(o, i)}
+		switch {
+		case o.classes != nil:
+			m.shape = classShape(o.classes[i])
+			if o.color == nil {
+				m.fill = faded(ClassColor(o.classes[i]), opacity)
+			}
+		case scale != nil && !finite(o.values[i]):
+			m.fill = faded(noiseColor, opacity/2)
+		case scale != nil:
+			m.fill = faded(scale.at(o.values[i]), opacity)
+		}
+		marks = append(marks, m)
+	}
+	if o.classes != nil && edged {
+		// Few points: those of one class stand together in the file, which is shorter. Many are drawn in their order, so that no class covers all others.
+		slices.SortStableFunc(marks, func(a, b mark) int { return int(a.shape) - int(b.shape) })
+	}
+	d.marks(marks, edged)
+	return nil
+}
+
+func (l *points) tip(o *options, i int) string {
+	if o.tips != nil {
+		return o.tips[i]
+	}
+	if len(l.xs) > 200 {
+		return ""
+	}
+	s := fmt.Sprintf("%d: (%s, %s)", i, figures(l.xs[i]), figures(l.ys[i]))
+	switch {
+	case o.classes != nil:
+		s += ", " + className(o, o.classes[i])
+	case o.values != nil:
+		s += ", " + figures(o.values[i])
+	}
+	if o.labels != nil && o.labels[i] != "" {
+		s = o.labels[i] + ", " + s
+	}
+	return s
+}
+
+// write puts labels to the right of their points, or to the left near the frame's right edge.
+func (l *points) write(d *drawing, o *options) {
+	for i, s := range o.labels {
+		at := d.at(l.xs[i], l.ys[i])
+		if s == "" || !finite(float64(at.X), float64(at.Y)) || !inside(d.rect, at) {
+			continue
+		}
+		sty := style(textSize, text.XLeft, text.YCenter)
+		x := float64(at.X) + l.sizeFor(o) + 3
+		if x+textWidth(sty, s) > float64(d.rect.Max.X) {
+			sty.XAlign = text.XRight
+			x = float64(at.X) - l.sizeFor(o) - 3
+		}
+		write(d.surface, sty, x, float64(at.Y), s)
+	}
+}
+
+func inside(r vg.Rectangle, p vg.Point) bool {
+	return p.X >= r.Min.X && p.X <= r.Max.X && p.Y >= r.Min.Y && p.Y <= r.Max.Y
+}
+
+func (l *points) describe(o *options) string {
+	s := "scatter plot of " + count(len(l.xs)-l.skipped, "point", "points")
+	if l.centers {
+		s = count(len(l.xs)-l.skipped, "center", "centers")
+	}
+	switch {
+	case o.classes != nil:
+		var parts []string
+		classes := distinct(o.classes)
+		sizes := map[int]int{}
+		for _, k := range o.classes {
+			sizes[k]++
+		}
+		for _, k := range classes {
+			parts = append(parts, fmt.Sprintf("%s (%d)", className(o, k), sizes[k]))
+		}
+		if len(parts) > 10 {
+			parts = append(parts[:9], fmt.Sprintf("%d more", len(parts)-9))
+		}
+		s += " in " + count(len(classes), "class", "classes") + ": " + strings.Join(parts, ", ")
+	case o.values != nil:
+		c := l.scale(o)
+		s += fmt.Sprintf(" colored by %s from %s to %s", either(o.name, "value"), figures(c.lo), figures(c.hi))
+	case o.name != "":
+		s += ", " + o.name
+	}
+	if l.skipped > 0 {
+		s += fmt.Sprintf(" (%d more are not finite and not drawn)", l.skipped)
+	}
+	return s
 }

@@ -3,8 +3,8 @@ package plotting
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/xml"
 	"fmt"
-	"html"
 	"image"
 	"image/color"
 	"image/png"
@@ -16,236 +16,394 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Ink is the color of axes and text: currentColor in the SVG, so that one picture serves a light and a dark page. As a color
-// for a raster it is a grey that both can bear.
-var Ink color.Color = color.NRGBA{0x7e, 0x7f, 0x80, 0xff}
-
-// svgCanvas is a vg.Canvas that writes small SVG. It differs from gonum's in what a notebook needs: currentColor, text as text, coordinates
-// of two decimals, and shapes of one style merged into one path, which makes a scatter a tenth of the size.
-// Units are CSS pixels, one for each vg point.
+// svgCanvas writes SVG by hand rather than by gonum's vgsvg: text stays text, Ink becomes currentColor, coordinates have one decimal and are relative
+// where that is shorter, so that a thousand points take some 40 kB.
 type svgCanvas struct {
-	w, h   float64
-	body   strings.Builder
-	path   strings.Builder // shapes of pathStyle not yet written
-	style  string
-	states []svgState
+	body   bytes.Buffer
+	height float64
+	state  svgState
+	stack  []svgState
 }
 
 type svgState struct {
-	color     color.Color
-	lineWidth float64
-	dashes    []vg.Length
-	offset    vg.Length
-	m         [6]float64 // x' = m0 x + m2 y + m4, y' = m1 x + m3 y + m5, y upwards
+	color color.Color
+	width float64
+	dash  []vg.Length
+	m     [6]float64 // x' = m0 x + m2 y + m4, y' = m1 x + m3 y + m5
 }
 
-var _ vg.CanvasSizer = (*svgCanvas)(nil)
-
-func newSVG(w, h float64) *svgCanvas {
-	return &svgCanvas{w: w, h: h, states: []svgState{{color: Ink, lineWidth: 1, m: [6]float64{1, 0, 0, 1, 0, 0}}}}
+func newSVG(height float64) *svgCanvas {
+	return &svgCanvas{height: height, state: svgState{color: Ink, width: 1, m: [6]float64{1, 0, 0, 1, 0, 0}}}
 }
 
-func (c *svgCanvas) top() *svgState                         { return &c.states[len(c.states)-1] }
-func (c *svgCanvas) Size() (x, y vg.Length)                 { return vg.Length(c.w), vg.Length(c.h) }
-func (c *svgCanvas) SetLineWidth(w vg.Length)               { c.top().lineWidth = float64(w) }
-func (c *svgCanvas) SetColor(col color.Color)               { c.top().color = col }
-func (c *svgCanvas) Push()                                  { c.states = append(c.states, *c.top()) }
-func (c *svgCanvas) Pop()                                   { c.states = c.states[:len(c.states)-1] }
-func (c *svgCanvas) SetLineDash(d []vg.Length, o vg.Length) { c.top().dashes, c.top().offset = d, o }
+func (s *svgCanvas) SetLineWidth(w vg.Length)               { s.state.width = float64(w) }
+func (s *svgCanvas) SetLineDash(d []vg.Length, _ vg.Length) { s.state.dash = d }
+func (s *svgCanvas) SetColor(c color.Color) {
+	if c == nil || c == color.Black {
+		c = Ink
+	}
+	s.state.color = c
+}
+func (s *svgCanvas) Push() { s.stack = append(s.stack, s.state) }
+func (s *svgCanvas) Pop() {
+	s.state = s.stack[len(s.stack)-1]
+	s.stack = s.stack[:len(s.stack)-1]
+}
 
-func (c *svgCanvas) Rotate(t float64) {
-	s, co := math.Sincos(t)
-	c.apply([6]float64{co, s, -s, co, 0, 0})
+func (s *svgCanvas) Rotate(a float64) {
+	sin, cos := math.Sincos(a)
+	s.multiply([6]float64{cos, sin, -sin, cos, 0, 0})
 }
-func (c *svgCanvas) Translate(p vg.Point) {
-	c.apply([6]float64{1, 0, 0, 1, float64(p.X), float64(p.Y)})
+func (s *svgCanvas) Translate(p vg.Point) {
+	s.multiply([6]float64{1, 0, 0, 1, float64(p.X), float64(p.Y)})
 }
-func (c *svgCanvas) Scale(x, y float64) { c.apply([6]float64{x, 0, 0, y, 0, 0}) }
-func (c *svgCanvas) apply(n [6]float64) {
-	m := c.top().m
-	c.top().m = [6]float64{
-		m[0]*n[0] + m[2]*n[1], m[1]*n[0] + m[3]*n[1],
-		m[0]*n[2] + m[2]*n[3], m[1]*n[2] + m[3]*n[3],
-		m[0]*n[4] + m[2]*n[5] + m[4], m[1]*n[4] + m[3]*n[5] + m[5],
+func (s *svgCanvas) Scale(x, y float64) { s.multiply([6]float64{x, 0, 0, y, 0, 0}) }
+func (s *svgCanvas) multiply(b [6]float64) {
+	a := s.state.m
+	s.state.m = [6]float64{
+		a[0]*b[0] + a[2]*b[1], a[1]*b[0] + a[3]*b[1],
+		a[0]*b[2] + a[2]*b[3], a[1]*b[2] + a[3]*b[3],
+		a[0]*b[4] + a[2]*b[5] + a[4], a[1]*b[4] + a[3]*b[5] + a[5],
 	}
 }
 
-// at maps a point to the picture, whose y runs downwards.
-func (c *svgCanvas) at(p vg.Point) (x, y float64) {
-	m := &c.top().m
-	return m[0]*float64(p.X) + m[2]*float64(p.Y) + m[4], c.h - (m[1]*float64(p.X) + m[3]*float64(p.Y) + m[5])
+// place returns the position in SVG's coordinates, y downwards, in tenths of a pixel.
+func (s *svgCanvas) place(p vg.Point) (x, y int) {
+	m, px, py := s.state.m, float64(p.X), float64(p.Y)
+	return tenths(m[0]*px + m[2]*py + m[4]), tenths(s.height - (m[1]*px + m[3]*py + m[5]))
 }
 
-// num writes a coordinate with at most two decimals and no needless zero.
-func num(x float64) string {
-	s := strconv.FormatFloat(x, 'f', 2, 64)
-	s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	if s == "-0" || s == "" {
-		return "0"
+// tenths rounds, and keeps what lies far outside the picture from becoming a number that a browser can't draw.
+func tenths(v float64) int {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return int(math.Round(10 * min(max(v, -1e5), 1e5)))
+}
+
+// number writes a tenth as SVG likes it: no trailing zero, no leading one.
+func number(t int) string {
+	s := strconv.Itoa(t / 10)
+	if t%10 == 0 {
+		return s
+	}
+	frac := strconv.Itoa(max(t%10, -(t % 10)))
+	switch {
+	case t/10 != 0:
+		return s + "." + frac
+	case t < 0:
+		return "-." + frac
+	default:
+		return "." + frac
+	}
+}
+
+// short writes a number with up to two decimals.
+func short(v float64) string {
+	s := strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
+	if strings.HasPrefix(s, "0.") {
+		return s[1:]
 	}
 	return s
 }
 
-func svgColor(c color.Color, property string) string {
-	if c == Ink {
-		return fmt.Sprintf(`%s="currentColor"`, property)
+// paint writes a color as an attribute, and its opacity where it has one.
+func paint(attribute string, c color.Color) string {
+	value, alpha := "currentColor", 1.0
+	if i, ok := c.(ink); ok {
+		alpha = float64(i.alpha) / 255
+	} else {
+		n := color.NRGBAModel.Convert(c).(color.NRGBA)
+		value, alpha = hex(n), float64(n.A)/255
 	}
-	n := color.NRGBAModel.Convert(c).(color.NRGBA)
-	s := fmt.Sprintf(`%s="#%02x%02x%02x"`, property, n.R, n.G, n.B)
-	if n.A != 255 {
-		s += fmt.Sprintf(` %s-opacity="%s"`, property, num(float64(n.A)/255))
+	out := fmt.Sprintf(` %s="%s"`, attribute, value)
+	if alpha < 1 {
+		out += fmt.Sprintf(` %s-opacity="%s"`, attribute, short(alpha))
 	}
-	return s
+	return out
 }
 
-func (c *svgCanvas) Fill(p vg.Path) {
-	c.shape(svgColor(c.top().color, "fill"), p)
+func hex(n color.NRGBA) string {
+	if n.R%17 == 0 && n.G%17 == 0 && n.B%17 == 0 {
+		return fmt.Sprintf("#%x%x%x", n.R/17, n.G/17, n.B/17)
+	}
+	return fmt.Sprintf("#%02x%02x%02x", n.R, n.G, n.B)
 }
 
-func (c *svgCanvas) Stroke(p vg.Path) {
-	s := c.top()
-	if s.lineWidth <= 0 {
+func (s *svgCanvas) Stroke(p vg.Path) {
+	if s.state.width <= 0 || len(p) == 0 || s.state.color == (ink{}) {
 		return
 	}
-	style := `fill="none" ` + svgColor(s.color, "stroke")
-	if s.lineWidth != 1 {
-		style += fmt.Sprintf(` stroke-width="%s"`, num(s.lineWidth))
+	fmt.Fprintf(&s.body, `<path fill="none"%s`, paint("stroke", s.state.color))
+	if s.state.width != 1 {
+		fmt.Fprintf(&s.body, ` stroke-width="%s"`, short(s.state.width))
 	}
-	if len(s.dashes) > 0 {
+	if len(s.state.dash) > 0 {
 		var d []string
-		for _, l := range s.dashes {
-			d = append(d, num(float64(l)))
+		for _, l := range s.state.dash {
+			d = append(d, number(tenths(float64(l))))
 		}
-		style += fmt.Sprintf(` stroke-dasharray="%s"`, strings.Join(d, " "))
+		fmt.Fprintf(&s.body, ` stroke-dasharray="%s"`, strings.Join(d, " "))
 	}
-	c.shape(style, p)
+	fmt.Fprintf(&s.body, ` stroke-linejoin="round" d="%s"/>`+"\n", s.data(p))
 }
 
-// shape adds a path to those of the same style. Translucent shapes stay apart: where two overlap, it shows.
-func (c *svgCanvas) shape(style string, p vg.Path) {
-	if style != c.style || strings.Contains(style, "opacity") {
-		c.flush()
-		c.style = style
+func (s *svgCanvas) Fill(p vg.Path) {
+	if len(p) > 0 {
+		fmt.Fprintf(&s.body, `<path%s d="%s"/>`+"\n", paint("fill", s.state.color), s.data(p))
 	}
-	c.writePath(p)
 }
 
-func (c *svgCanvas) writePath(p vg.Path) {
-	w := &c.path
-	for _, e := range p {
-		switch e.Type {
-		case vg.MoveComp, vg.LineComp:
-			x, y := c.at(e.Pos)
-			op := byte('M')
-			if e.Type == vg.LineComp {
-				op = 'L'
+// data writes a path. Differences are taken between rounded positions, so that errors don't add up.
+func (s *svgCanvas) data(p vg.Path) string {
+	w := pathWriter{}
+	for _, c := range p {
+		switch c.Type {
+		case vg.MoveComp:
+			x, y := s.place(c.Pos)
+			w.command('M', x, y)
+			w.x, w.y, w.startX, w.startY = x, y, x, y
+		case vg.LineComp:
+			x, y := s.place(c.Pos)
+			if x == w.x && y == w.y && w.last == 'l' {
+				continue
 			}
-			w.WriteByte(op)
-			w.WriteString(num(x) + " " + num(y))
+			w.command('l', x-w.x, y-w.y)
+			w.x, w.y = x, y
 		case vg.CurveComp:
-			op := byte('C')
-			if len(e.Control) == 1 {
-				op = 'Q'
+			at := []int{}
+			for _, q := range append(append([]vg.Point{}, c.Control...), c.Pos) {
+				x, y := s.place(q)
+				at = append(at, x-w.x, y-w.y)
 			}
-			w.WriteByte(op)
-			for _, q := range append(append([]vg.Point{}, e.Control...), e.Pos) {
-				x, y := c.at(q)
-				w.WriteString(num(x) + " " + num(y) + " ")
-			}
+			w.command(map[int]byte{4: 'q', 6: 'c'}[len(at)], at...)
+			w.x, w.y = w.x+at[len(at)-2], w.y+at[len(at)-1]
 		case vg.ArcComp:
-			c.writeArc(e)
+			// Straight pieces of at most 5° are off by less than a tenth of a pixel for the radii that a figure has.
+			n := max(2, int(math.Abs(c.Angle)/(math.Pi/36)))
+			for i := range n + 1 {
+				sin, cos := math.Sincos(c.Start + c.Angle*float64(i)/float64(n))
+				x, y := s.place(vg.Point{X: c.Pos.X + c.Radius*vg.Length(cos), Y: c.Pos.Y + c.Radius*vg.Length(sin)})
+				if i == 0 && w.out.Len() == 0 {
+					w.command('M', x, y)
+					w.startX, w.startY = x, y
+				} else {
+					w.command('l', x-w.x, y-w.y)
+				}
+				w.x, w.y = x, y
+			}
 		case vg.CloseComp:
-			w.WriteByte('Z')
+			w.out.WriteByte('z')
+			w.last, w.x, w.y = 'z', w.startX, w.startY
 		}
 	}
+	return w.out.String()
 }
 
-// writeArc writes an arc of a circle; a full turn is two half turns, since SVG has no arc that ends where it begins.
-func (c *svgCanvas) writeArc(e vg.PathComp) {
-	w := &c.path
-	r := float64(e.Radius) * math.Hypot(c.top().m[0], c.top().m[1])
-	point := func(angle float64) (float64, float64) {
-		s, co := math.Sincos(angle)
-		return c.at(vg.Point{X: e.Pos.X + vg.Length(co)*e.Radius, Y: e.Pos.Y + vg.Length(s)*e.Radius})
+type pathWriter struct {
+	out            strings.Builder
+	last           byte
+	x, y           int
+	startX, startY int
+}
+
+// command writes one command; its letter is left out when it is the one before, and a space where a minus sign parts two numbers.
+func (w *pathWriter) command(letter byte, values ...int) {
+	repeated := letter == w.last && letter != 'M'
+	if !repeated {
+		w.out.WriteByte(letter)
 	}
-	if math.Abs(e.Angle) >= 2*math.Pi-1e-9 {
-		x, y := point(e.Start)
-		x2, y2 := point(e.Start + math.Pi)
-		fmt.Fprintf(w, "M%s %sa%s %s 0 1 0 %s %sa%s %s 0 1 0 %s %s", num(x), num(y), num(r), num(r), num(x2-x), num(y2-y), num(r), num(r), num(x-x2), num(y-y2))
+	w.last = letter
+	for i, v := range values {
+		if v >= 0 && (i > 0 || repeated) {
+			w.out.WriteByte(' ')
+		}
+		w.out.WriteString(number(v))
+	}
+}
+
+// FillString draws text from its left end on. The text of figures goes through textHandler, which can center; this is for gonum's own plotters.
+func (s *svgCanvas) FillString(f font.Face, p vg.Point, txt string) {
+	s.text(p, txt, float64(f.Font.Size), "start", 0, false)
+}
+
+func (s *svgCanvas) text(p vg.Point, txt string, size float64, anchor string, turn float64, bold bool) {
+	x, y := s.place(p)
+	fmt.Fprintf(&s.body, `<text x="%s" y="%s"`, number(x), number(y))
+	if size != 11 {
+		fmt.Fprintf(&s.body, ` font-size="%s"`, short(size))
+	}
+	if bold {
+		s.body.WriteString(` font-weight="bold"`)
+	}
+	if anchor != "start" {
+		fmt.Fprintf(&s.body, ` text-anchor="%s"`, anchor)
+	}
+	turn += math.Atan2(s.state.m[1], s.state.m[0])
+	if degrees := -turn * 180 / math.Pi; math.Abs(degrees) > 0.01 {
+		fmt.Fprintf(&s.body, ` transform="rotate(%s %s %s)"`, number(tenths(degrees)), number(x), number(y))
+	}
+	if s.state.color != Ink {
+		s.body.WriteString(paint("fill", s.state.color))
+	}
+	fmt.Fprintf(&s.body, ">%s</text>\n", escape(txt))
+}
+
+// escape makes any string fit to stand in XML.
+func escape(txt string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(txt)) // a Builder never fails
+	return b.String()
+}
+
+func (s *svgCanvas) marks(ms []mark, edged bool) {
+	if len(ms) == 0 {
 		return
 	}
-	x, y := point(e.Start)
-	x2, y2 := point(e.Start + e.Angle)
-	large, sweep := 0, 0
-	if math.Abs(e.Angle) > math.Pi {
-		large = 1
+	s.body.WriteString("<g")
+	if edged {
+		s.body.WriteString(` stroke="currentColor" stroke-opacity=".55" stroke-width=".6"`)
 	}
-	if e.Angle < 0 {
-		sweep = 1
+	// What all marks have in common stands on the group.
+	_, opacity := split(paint("fill", ms[0].fill))
+	for _, m := range ms {
+		if _, o := split(paint("fill", m.fill)); o != opacity {
+			opacity = ""
+			break
+		}
 	}
-	op := "L"
-	if c.path.Len() == 0 {
-		op = "M"
+	s.body.WriteString(opacity + ">")
+	for len(ms) > 0 {
+		n := 1 // how many marks at the front are alike
+		for n < len(ms) && ms[n].fill == ms[0].fill {
+			n++
+		}
+		fill := paint("fill", ms[0].fill)
+		if opacity != "" {
+			fill, _ = split(fill)
+		}
+		if n == 1 {
+			s.mark(ms[0], fill)
+		} else {
+			fmt.Fprintf(&s.body, "<g%s>", fill)
+			for _, m := range ms[:n] {
+				s.mark(m, "")
+			}
+			s.body.WriteString("</g>\n")
+		}
+		ms = ms[n:]
 	}
-	fmt.Fprintf(w, "%s%s %sA%s %s 0 %d %d %s %s", op, num(x), num(y), num(r), num(r), large, sweep, num(x2), num(y2))
+	s.body.WriteString("</g>\n")
 }
 
-func (c *svgCanvas) flush() {
-	if c.path.Len() > 0 {
-		fmt.Fprintf(&c.body, `<path %s d="%s"/>`, c.style, c.path.String())
-		c.body.WriteByte('\n')
-		c.path.Reset()
+// split parts a color's attribute from its opacity's.
+func split(painted string) (fill, opacity string) {
+	if i := strings.Index(painted, " fill-opacity"); i >= 0 {
+		return painted[:i], painted[i:]
 	}
-	c.style = ""
+	return painted, ""
 }
 
-func (c *svgCanvas) FillString(f font.Face, p vg.Point, text string) {
-	c.flush()
-	if strings.TrimSpace(text) == "" {
-		return
+func (s *svgCanvas) mark(m mark, attributes string) {
+	x, y := s.place(m.at)
+	tag := "path"
+	if m.shape == circle {
+		tag = "circle"
+		fmt.Fprintf(&s.body, `<circle cx="%s" cy="%s" r="%s"%s`, number(x), number(y), short(m.r), attributes)
+	} else {
+		w := pathWriter{}
+		for i, c := range corners[m.shape] {
+			px, py := x+tenths(c[0]*m.r), y-tenths(c[1]*m.r)
+			if i == 0 {
+				w.command('M', px, py)
+			} else {
+				w.command('l', px-w.x, py-w.y)
+			}
+			w.x, w.y = px, py
+		}
+		fmt.Fprintf(&s.body, `<path d="%sz"%s`, w.out.String(), attributes)
 	}
-	x, y := c.at(p)
-	m := &c.top().m
-	rotate := ""
-	if angle := -math.Atan2(m[1], m[0]) * 180 / math.Pi; math.Abs(angle) > 1e-6 {
-		rotate = fmt.Sprintf(` transform="rotate(%s %s %s)"`, num(angle), num(x), num(y))
+	if m.tip == "" {
+		s.body.WriteString("/>")
+	} else {
+		fmt.Fprintf(&s.body, "><title>%s</title></%s>", escape(m.tip), tag)
 	}
-	weight := ""
-	if f.Font.Weight > 0 {
-		weight = ` font-weight="bold"`
-	}
-	// textLength keeps the width that the layout counted on, whatever sans-serif the page has.
-	fmt.Fprintf(&c.body, `<text x="%s" y="%s" font-size="%s"%s %s textLength="%s" lengthAdjust="spacingAndGlyphs"%s>%s</text>`, num(x), num(y),
-		num(float64(f.Font.Size)), weight, svgColor(c.top().color, "fill"), num(float64(f.Width(text))), rotate, html.EscapeString(text))
-	c.body.WriteByte('\n')
 }
 
-// DrawImage embeds a raster; it is shown with its pixels, not smoothed, so a small matrix may be one pixel a value.
-func (c *svgCanvas) DrawImage(r vg.Rectangle, img image.Image) {
-	c.flush()
+func (s *svgCanvas) DrawImage(rect vg.Rectangle, img image.Image) { s.picture(rect, img, true) }
+
+func (s *svgCanvas) picture(rect vg.Rectangle, img image.Image, smooth bool) {
+	x0, y1 := s.place(rect.Min)
+	x1, y0 := s.place(rect.Max)
+	style := ` style="image-rendering:pixelated"`
+	if smooth {
+		style = ""
+	}
+	fmt.Fprintf(&s.body, `<image x="%s" y="%s" width="%s" height="%s" preserveAspectRatio="none"%s href="data:image/png;base64,%s"/>`+"\n",
+		number(x0), number(y0), number(x1-x0), number(y1-y0), style, base64.StdEncoding.EncodeToString(encodePNG(img)))
+}
+
+// clip opens an <svg> inside the svg, which cuts off what is outside without needing an id.
+func (s *svgCanvas) clip(rect vg.Rectangle) surface {
+	x0, y1 := s.place(rect.Min)
+	x1, y0 := s.place(rect.Max)
+	x, y, w, h := number(x0), number(y0), number(x1-x0), number(y1-y0)
+	fmt.Fprintf(&s.body, `<svg x="%s" y="%s" width="%s" height="%s" viewBox="%s %s %s %s" overflow="hidden">`+"\n", x, y, w, h, x, y, w, h)
+	return s
+}
+
+func (s *svgCanvas) unclip(surface) { s.body.WriteString("</svg>\n") }
+
+// document wraps what was drawn. The root's color is left alone, so that currentColor is the page's.
+func (s *svgCanvas) document(width float64, title, alt string) []byte {
 	var b bytes.Buffer
-	enc := png.Encoder{CompressionLevel: png.BestCompression}
-	if enc.Encode(&b, img) != nil {
-		return // an image without pixels
-	}
-	x0, y1 := c.at(r.Min)
-	x1, y0 := c.at(r.Max)
-	smooth := ""
-	if float64(img.Bounds().Dx()) < (x1-x0)*1.5 {
-		smooth = ` style="image-rendering:pixelated"`
-	}
-	fmt.Fprintf(&c.body, `<image x="%s" y="%s" width="%s" height="%s" preserveAspectRatio="none"%s href="data:image/png;base64,%s"/>`,
-		num(x0), num(y0), num(x1-x0), num(y1-y0), smooth, base64.StdEncoding.EncodeToString(b.Bytes()))
-	c.body.WriteByte('\n')
-}
-
-// finish returns the document.
-func (c *svgCanvas) finish(alt string) []byte {
-	c.flush()
-	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img" aria-label="%s" font-family="sans-serif" style="max-width:100%%">`+"\n",
-		num(c.w), num(c.h), num(c.w), num(c.h), html.EscapeString(alt))
-	b.WriteString(c.body.String())
+	w, h := number(tenths(width)), number(tenths(s.height))
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img" style="max-width:100%%;height:auto" `+
+		`fill="currentColor" font-family="Arial,Helvetica,sans-serif" font-size="11">`+"\n", w, h, w, h)
+	fmt.Fprintf(&b, "<title>%s</title>\n<desc>%s</desc>\n", escape(title), escape(alt))
+	b.Write(s.body.Bytes())
 	b.WriteString("</svg>\n")
 	return b.Bytes()
+}
+
+// encodePNG writes a PNG with a palette where 256 colors are enough: much smaller for gray images and regions.
+func encodePNG(img image.Image) []byte {
+	var b bytes.Buffer
+	if p := paletted(img); p != nil {
+		img = p
+	}
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if size := img.Bounds().Size(); size.X*size.Y > 1<<19 {
+		encoder.CompressionLevel = png.DefaultCompression // a whole page: ten times the speed for a tenth more bytes
+	}
+	if err := encoder.Encode(&b, img); err != nil {
+		panic(err) // only an image of no or absurd size, which nothing here makes; Render turns it into an error
+	}
+	return b.Bytes()
+}
+
+func paletted(img image.Image) *image.Paletted {
+	src, ok := img.(*image.NRGBA)
+	if !ok {
+		return nil
+	}
+	index := map[color.NRGBA]uint8{}
+	out := image.NewPaletted(src.Rect, nil)
+	for i := range out.Pix {
+		c := color.NRGBA{src.Pix[4*i], src.Pix[4*i+1], src.Pix[4*i+2], src.Pix[4*i+3]}
+		if c.A == 0 {
+			c = color.NRGBA{}
+		}
+		k, ok := index[c]
+		if !ok {
+			if len(out.Palette) == 256 {
+				return nil
+			}
+			k = uint8(len(out.Palette))
+			index[c] = k
+			out.Palette = append(out.Palette, c)
+		}
+		out.Pix[i] = k
+	}
+	return out
 }
