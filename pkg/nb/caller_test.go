@@ -1,11 +1,14 @@
 package nb_test
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golatent/latent/pkg/nb"
 )
@@ -27,5 +30,53 @@ func TestFailureNamesTheCallersLine(t *testing.T) {
 		if err == nil || !strings.Contains(string(out), want) || !strings.Contains(string(out), "caller_test.go:") {
 			t.Errorf("%s: %v, %s", kind, err, out)
 		}
+	}
+}
+
+// One interrupt reaches a cell twice, from Jupyter and from the kernel: the work must still end by its context. A later one ends the program.
+func TestInterrupt(t *testing.T) {
+	if os.Getenv("NB_INTERRUPT") != "" {
+		ctx := nb.Context()
+		fmt.Println("ready")
+		<-ctx.Done()
+		time.Sleep(100 * time.Millisecond)
+		fmt.Println("model so far")
+		time.Sleep(10 * time.Second)
+		fmt.Println("deaf")
+		return
+	}
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestInterrupt$")
+	c.Env = append(os.Environ(), "NB_INTERRUPT=1")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	next := func(want string) {
+		t.Helper()
+		if !lines.Scan() || lines.Text() != want {
+			t.Fatalf("the cell says %q, want %q", lines.Text(), want)
+		}
+	}
+	next("ready")
+	for range 2 {
+		if err := c.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	next("model so far")
+	time.Sleep(700 * time.Millisecond)
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if lines.Scan() {
+		t.Errorf("a later interrupt did not end the program: %q", lines.Text())
+	}
+	if err := c.Wait(); err == nil {
+		t.Error("it ended as if nothing had happened")
 	}
 }

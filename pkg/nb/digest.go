@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -23,11 +24,20 @@ import (
 // digest writes the content of a value, types and all, so that two values with equal digests behave alike: numbers by their bits,
 // matrices by their shape and elements whatever their layout, structs by every field. A function or a channel has no content to
 // compare and is an error unless it is nil.
-func digest(h hash.Hash, v any) error { return digestValue(h, reflect.ValueOf(v), 0) }
+// It returns the types it met that have a name, since their code decides too.
+func digest(h hash.Hash, v any) (types map[reflect.Type]bool, err error) {
+	c := content{h, map[reflect.Type]bool{}}
+	return c.types, digestValue(c, reflect.ValueOf(v), 0)
+}
+
+type content struct {
+	hash.Hash
+	types map[reflect.Type]bool
+}
 
 const maxDepth = 64 // a value that contains itself would never end
 
-func digestValue(h hash.Hash, v reflect.Value, depth int) error {
+func digestValue(h content, v reflect.Value, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("a %v is nested deeper than %d levels", v.Type(), maxDepth)
 	}
@@ -35,7 +45,11 @@ func digestValue(h hash.Hash, v reflect.Value, depth int) error {
 		_, err := io.WriteString(h, "nil;")
 		return err
 	}
-	fmt.Fprintf(h, "%v:", v.Type())
+	// The path as well: two packages may have one name.
+	fmt.Fprintf(h, "%s %v:", v.Type().PkgPath(), v.Type())
+	if v.Type().Name() != "" {
+		h.types[v.Type()] = true
+	}
 	if v.CanInterface() {
 		if m, ok := v.Interface().(mat.Matrix); ok && !(v.Kind() == reflect.Pointer && v.IsNil()) {
 			digestMatrix(h, m)
@@ -86,10 +100,10 @@ func digestValue(h hash.Hash, v reflect.Value, depth int) error {
 }
 
 // digestMap takes the entries in the order of their own digests: a map has none.
-func digestMap(h hash.Hash, v reflect.Value, depth int) error {
+func digestMap(h content, v reflect.Value, depth int) error {
 	entries := make([]string, 0, v.Len())
 	for it := v.MapRange(); it.Next(); {
-		e := sha256.New()
+		e := content{sha256.New(), h.types}
 		if err := digestValue(e, it.Key(), depth+1); err != nil {
 			return err
 		}
@@ -103,7 +117,7 @@ func digestMap(h hash.Hash, v reflect.Value, depth int) error {
 	return nil
 }
 
-func digestMatrix(h hash.Hash, m mat.Matrix) {
+func digestMatrix(h content, m mat.Matrix) {
 	r, c := m.Dims()
 	fmt.Fprintf(h, "%d×%d[", r, c)
 	if d, ok := m.(*mat.Dense); ok {
@@ -129,7 +143,7 @@ func asFloats(v reflect.Value) ([]float64, bool) {
 	return floats, ok
 }
 
-func writeFloats(h hash.Hash, x ...float64) {
+func writeFloats(h content, x ...float64) {
 	var buf [512]byte
 	for len(x) > 0 {
 		n := min(len(x), len(buf)/8)
@@ -143,7 +157,9 @@ func writeFloats(h hash.Hash, x ...float64) {
 
 // libraryVersion identifies the code that computes: the content of the repository's packages where there is a repository, since a
 // cell may run minutes after its reader edited one, and the released module's version and sum otherwise.
-var libraryVersion = sync.OnceValues(func() (string, error) {
+var libraryVersion = sync.OnceValues(currentVersion)
+
+func currentVersion() (string, error) {
 	root, ok := moduleRoot()
 	if !ok {
 		info, ok := debug.ReadBuildInfo()
@@ -157,21 +173,53 @@ var libraryVersion = sync.OnceValues(func() (string, error) {
 		}
 		return "", fmt.Errorf("the library's version is unknown")
 	}
-	return sourceHash(root)
-})
+	version, edited, err := sourceHash(root)
+	if err != nil {
+		return "", err
+	}
+	// The program was compiled before it ran. What has been edited since is not what it computes, and must not lend its name to the result.
+	if built, err := programBuilt(); err != nil || edited.After(built) {
+		return "", fmt.Errorf("the library's source is newer than the program")
+	}
+	return version, nil
+}
+
+// programBuilt is replaced in tests.
+var programBuilt = func() (time.Time, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return time.Time{}, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
 
 const modulePath = "github.com/golatent/latent"
 
-// sourceHash digests every file that decides what the packages compute: sources, embedded data, go.mod with the versions of what they import.
-func sourceHash(root string) (string, error) {
+// sourceHash digests every file that decides what the packages compute: sources, go.mod with the versions of what they import, and embedded
+// data, the last by size and time since they are large and change by download only. edited is the time of the newest.
+func sourceHash(root string) (version string, edited time.Time, err error) {
 	h := sha256.New()
-	add := func(path string) error {
+	add := func(path string, info fs.FileInfo, whole bool) error {
+		if info.ModTime().After(edited) {
+			edited = info.ModTime()
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(rel), info.Size())
+		if !whole {
+			fmt.Fprintln(h, info.ModTime().UnixNano())
+			return nil
+		}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		rel, _ := filepath.Rel(root, path)
-		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(rel), len(data))
 		_, err = h.Write(data)
 		return err
 	}
@@ -182,21 +230,28 @@ func sourceHash(root string) (string, error) {
 				return err
 			case e.IsDir() && e.Name() == "testdata":
 				return fs.SkipDir
-			case e.IsDir() || strings.HasSuffix(path, "_test.go"):
+			case !e.Type().IsRegular() || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(e.Name(), "."):
 				return nil
-			case strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".s"):
-				return add(path)
 			}
-			return nil
+			info, err := e.Info()
+			if err != nil {
+				return err
+			}
+			return add(path, info, strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".s"))
 		})
 		if err != nil {
-			return "", err
+			return "", edited, err
 		}
 	}
-	if err := add(filepath.Join(root, "go.mod")); err != nil {
-		return "", err
+	path := filepath.Join(root, "go.mod")
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", edited, err
 	}
-	return fmt.Sprintf("%x %s %s", h.Sum(nil), runtime.Version(), runtime.GOARCH), nil
+	if err := add(path, info, true); err != nil {
+		return "", edited, err
+	}
+	return fmt.Sprintf("%x %s %s", h.Sum(nil), runtime.Version(), runtime.GOARCH), edited, nil
 }
 
 // moduleRoot finds the repository by this file's own path, which the compiler recorded; a library built with -trimpath, or whose source

@@ -19,13 +19,15 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Context returns the cell's context: interrupting the cell (the square button, or I, I) cancels it, so that a Fit returns the
 // model it has so far. The kernel kills a cell that goes on for five seconds after that.
 var Context = sync.OnceValue(func() context.Context {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	// A second interrupt ends the program at once. Not before half a second has passed: the kernel and Jupyter each pass one on.
+	context.AfterFunc(ctx, func() { time.AfterFunc(500*time.Millisecond, stop) })
 	return ctx
 })
 

@@ -25,27 +25,28 @@ type Fitter[M any] interface {
 }
 
 // Once fits a method, or gives back the model that the same fit gave before: every cell is a process of its own, and what costs more
-// than a second should not be paid in each. The model is kept on disk under the method's type and options, the content of the data, and
-// the content of the library's own source, so that a changed option, another number in x or an edited method is fitted anew.
-// A fit that fails or is interrupted is not kept.
+// than a second should not be paid in each. The model is kept on disk under the method's type and options, the content of the data, the
+// content of the library's own source and, for a method that the notebook declares, its text, so that a changed option, another number in x
+// or an edited method is fitted anew. A fit that fails or is interrupted is not kept.
 //
 // Kept models live in .cache/nb under the repository, or where LATENT_CACHE points; the least recently used go first when they pass
 // LATENT_CACHE_SIZE bytes (2 GB if unset). A method with an option that has no content to compare, a function for instance, is fitted every time.
 func Once[M any](ctx context.Context, method Fitter[M], x mat.Matrix) (M, error) {
-	key, keyErr := keyOf("once", method, x)
+	key, keyErr := keyOf("once", Key{method, x}, nil)
 	return kept(key, keyErr, func() (M, error) { return method.Fit(ctx, x) })
 }
 
-// Memo is Once for anything else: compute's result is kept under key, which must hold every input that the result depends on.
+// Memo is Once for anything else: compute's result is kept under key, which must hold every input that the result depends on. The text of
+// compute, with that of the functions and types of the notebook that it uses, is part of the key by itself: an edited one is run anew.
 //
 //	curve := nb.Must(nb.Memo(nb.Key{"silhouette by K", digits.X, 20}, func() ([]float64, error) { … }))
 func Memo[T any](key any, compute func() (T, error)) (T, error) {
-	k, err := keyOf("memo", key, nil)
-	if err != nil {
+	k, err := keyOf("memo", key, compute)
+	if err != nil && !errors.Is(err, errUnknownCode) {
 		var none T
 		return none, fmt.Errorf("nb.Memo: the key can't be compared with an earlier one: %w", err)
 	}
-	return kept(k, nil, compute)
+	return kept(k, err, compute)
 }
 
 // Key is a list of inputs, for Memo.
@@ -177,21 +178,27 @@ func cacheDir() (string, error) {
 	return filepath.Join(dir, "latent", "nb"), nil
 }
 
-// keyOf digests what an answer depends on.
-func keyOf(kind string, what any, x mat.Matrix) (string, error) {
+// errUnknownCode is why an answer is computed and not kept: nothing says for certain which code gave it.
+var errUnknownCode = errors.New("the code is not known for certain")
+
+// keyOf digests what an answer depends on: inputs, their types' code, the code of fn (nil for none), the library.
+func keyOf(kind string, inputs, fn any) (string, error) {
 	h := sha256.New()
-	version, err := libraryVersion()
+	types, err := digest(h, inputs)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "%s\n%s\n", kind, version)
-	if err := digest(h, what); err != nil {
-		return "", err
+	version, err := libraryVersion()
+	code := [2]string{}
+	if err == nil {
+		code[0], err = codeOfTypes(types)
 	}
-	if x != nil {
-		if err := digest(h, x); err != nil {
-			return "", err
-		}
+	if err == nil && fn != nil {
+		code[1], err = codeOfFunc(fn)
 	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errUnknownCode, err)
+	}
+	fmt.Fprintf(h, "\n%s\n%s\n%d %s\n%s", kind, version, len(code[0]), code[0], code[1])
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
 }

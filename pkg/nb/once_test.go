@@ -15,6 +15,9 @@ import (
 	"pgregory.net/rapid"
 )
 
+// Sources that are edited while the tests run would keep everything from being kept.
+func init() { programBuilt = func() (time.Time, error) { return time.Now().Add(time.Hour), nil } }
+
 // counting is a method that counts how often it is fitted.
 type counting struct {
 	Scale   float64
@@ -38,8 +41,8 @@ func (c counting) Fit(ctx context.Context, x mat.Matrix) (*countingModel, error)
 
 func data(v ...float64) *mat.Dense { return mat.NewDense(1, len(v), v) }
 
-// fitted reports whether Once called Fit, and the model.
-func fitted(t *testing.T, c counting, x mat.Matrix) (bool, *countingModel) {
+// fittedBy reports whether Once called Fit, and the model.
+func fittedBy(t *testing.T, c counting, x mat.Matrix) (bool, *countingModel) {
 	t.Helper()
 	before := fits.Load()
 	m, err := Once(t.Context(), c, x)
@@ -52,10 +55,10 @@ func fitted(t *testing.T, c counting, x mat.Matrix) (bool, *countingModel) {
 func TestOnceFitsOnceAndNeverServesAStaleAnswer(t *testing.T) {
 	t.Setenv("LATENT_CACHE", t.TempDir())
 	base := counting{Scale: 2, Weights: []float64{1}}
-	if again, _ := fitted(t, base, data(1, 2)); !again {
+	if again, _ := fittedBy(t, base, data(1, 2)); !again {
 		t.Fatal("the first call did not fit")
 	}
-	again, m := fitted(t, base, data(1, 2))
+	again, m := fittedBy(t, base, data(1, 2))
 	if again {
 		t.Error("the same fit was computed twice")
 	}
@@ -63,7 +66,7 @@ func TestOnceFitsOnceAndNeverServesAStaleAnswer(t *testing.T) {
 		t.Errorf("the kept model is %+v", m)
 	}
 	// A transposed copy of equal content is the same data; everything else here is not.
-	if again, _ := fitted(t, base, mat.DenseCopyOf(data(1, 2))); again {
+	if again, _ := fittedBy(t, base, mat.DenseCopyOf(data(1, 2))); again {
 		t.Error("equal content in another place was fitted again")
 	}
 	for name, change := range map[string]func() (counting, mat.Matrix){
@@ -75,14 +78,14 @@ func TestOnceFitsOnceAndNeverServesAStaleAnswer(t *testing.T) {
 		"x's shape":             func() (counting, mat.Matrix) { return base, mat.NewDense(2, 1, []float64{1, 2}) },
 		"a zero's sign":         func() (counting, mat.Matrix) { return base, data(0, 3) },
 	} {
-		if again, _ := fitted(t, first(change()), second(change())); !again {
+		if again, _ := fittedBy(t, first(change()), second(change())); !again {
 			t.Errorf("a model fitted before %s changed was served", name)
 		}
 	}
 	c := base
 	c.Hook = func() {}
 	for range 2 {
-		if again, _ := fitted(t, c, data(1, 2)); !again {
+		if again, _ := fittedBy(t, c, data(1, 2)); !again {
 			t.Error("a method with a function among its options was not fitted")
 		}
 	}
@@ -95,7 +98,7 @@ func TestOnceDoesNotKeepFailures(t *testing.T) {
 	t.Setenv("LATENT_CACHE", t.TempDir())
 	for _, err := range []error{errors.New("no"), context.Canceled} {
 		for range 2 {
-			if again, m := fitted(t, counting{fails: err}, data(1)); !again || m == nil {
+			if again, m := fittedBy(t, counting{fails: err}, data(1)); !again || m == nil {
 				t.Error("a failed fit was kept, or its model so far was lost")
 			}
 		}
@@ -119,7 +122,7 @@ func TestSourceHashSeesEveryEdit(t *testing.T) {
 	write("internal/blas/a.s", "TEXT")
 	seen := map[string]string{}
 	record := func(what string) {
-		h, err := sourceHash(root)
+		h, _, err := sourceHash(root)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,9 +140,11 @@ func TestSourceHashSeesEveryEdit(t *testing.T) {
 	record("a new file")
 	write("go.mod", "module x\nrequire y v1\n")
 	record("another dependency")
-	h, _ := sourceHash(root)
+	write("pkg/datasets/iris.csv", "1,2")
+	record("embedded data")
+	h, _, _ := sourceHash(root)
 	write("pkg/ml/a_test.go", "package ml")
-	if again, _ := sourceHash(root); again != h {
+	if again, _, _ := sourceHash(root); again != h {
 		t.Error("a test file changes what is computed")
 	}
 }
@@ -147,7 +152,7 @@ func TestSourceHashSeesEveryEdit(t *testing.T) {
 func TestOnceRefitsWhatItCannotRead(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("LATENT_CACHE", dir)
-	fitted(t, counting{Scale: 5}, data(1))
+	fittedBy(t, counting{Scale: 5}, data(1))
 	files, _ := filepath.Glob(filepath.Join(dir, "*.gob"))
 	if len(files) != 1 {
 		t.Fatalf("%d files", len(files))
@@ -164,10 +169,10 @@ func TestOnceRefitsWhatItCannotRead(t *testing.T) {
 		if err := os.WriteFile(files[0], content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if again, m := fitted(t, counting{Scale: 5}, data(1)); !again || m.Sum != 5 {
+		if again, m := fittedBy(t, counting{Scale: 5}, data(1)); !again || m.Sum != 5 {
 			t.Errorf("%s file: refitted %t, model %+v", name, again, m)
 		}
-		if again, _ := fitted(t, counting{Scale: 5}, data(1)); again {
+		if again, _ := fittedBy(t, counting{Scale: 5}, data(1)); again {
 			t.Errorf("%s file: the refit was not kept", name)
 		}
 	}
