@@ -81,7 +81,9 @@ func Player(frames []Rendering, labels []string, o PlayerOptions) (Rendering, er
 		o.Millis = 400
 	}
 	var b strings.Builder
-	b.WriteString(`<div class="latent-player" style="display:inline-block">`)
+	// JupyterLab takes the arrow keys for itself unless told not to.
+	// The attribute tells JupyterLab that keys pressed here, arrows on the slider, are not its shortcuts.
+	b.WriteString(`<div class="latent-player" data-lm-suppress-shortcuts="true" style="display:inline-block">`)
 	out := Rendering{MIME: "text/html", Alt: o.Alt}
 	for i, f := range frames {
 		out.Width, out.Height = max(out.Width, f.Width), max(out.Height, f.Height)
