@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,19 +124,32 @@ func TestKnobs(t *testing.T) {
 	if _, _, status := cellRun(t, func() { LiveSlider("K", 5, 1, 3, nil) }); status != 1 {
 		t.Error("an empty range is accepted")
 	}
+	if _, _, status := cellRun(t, func() { LiveSelect("K", nil, nil) }); status != 1 {
+		t.Error("an empty menu is accepted")
+	}
+	shown, _, _ = cellRun(t, func() {
+		LiveSelect("K", []string{"a", "b"}, func(v int) Figure { return picture(fmt.Sprint("select", v)) })
+		LiveButton("K", func(v int) Figure { return picture(fmt.Sprint("button", v)) })
+	})
+	if len(shown) != 2 || !strings.Contains(shown[0], "select0") || !strings.Contains(shown[1], "button0") {
+		t.Errorf("without a browser: %q", shown)
+	}
 }
 
 func TestServeDrawsTheNewestValueAndEnds(t *testing.T) {
-	values, done := make(chan int, 10), make(chan int, 1)
-	for _, v := range []int{1, 1, 2, 7} {
-		values <- v
+	in := newInbox()
+	message := func(count, what int) { in.receive(count*wireRadix + what) }
+	// Out of order, as gonb may deliver them: the fourth was sent last.
+	for _, m := range [][2]int{{1, wireValue + 1}, {4, wireValue + 7}, {2, wireValue + 5}, {3, wireValue + 6}} {
+		message(m[0], m[1])
 	}
+	in.receive(-5)
 	var drawn []int
 	finished := make(chan bool)
 	go func() {
-		serve(t.Context(), values, done, 1, func(v int) {
+		serve(t.Context(), in.values, in.done, 1, func(v int) {
 			drawn = append(drawn, v)
-			done <- 1
+			message(9, wireDone)
 		})
 		close(finished)
 	}()
@@ -144,8 +158,12 @@ func TestServeDrawsTheNewestValueAndEnds(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatal("Done does not end it")
 	}
-	if len(drawn) == 0 || drawn[0] != 7 {
-		t.Errorf("drawn %v, want the newest, 7, first", drawn)
+	if !slices.Equal(drawn, []int{7}) {
+		t.Errorf("drawn %v, want the newest, 7, alone", drawn)
+	}
+	message(0, wireHello)
+	if len(in.hello) != 1 {
+		t.Error("the browser's greeting is lost")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
