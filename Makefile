@@ -13,12 +13,13 @@ export GOEXPERIMENT := simd
 BACKEND ?= cpu
 export BACKEND
 PORT ?= 8888
+IP ?= 127.0.0.1
 JOBS ?= 2
 ROUNDS ?= 2
 
 # What Jupyter writes stays in the clone: data, the trust database and kernels in .venv, the reader's settings in .jupyter.
 jupyter := env -u PYTHONPATH JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter JUPYTER_CONFIG_DIR=$(CURDIR)/.jupyter \
-	JUPYTER_RUNTIME_DIR=$(CURDIR)/.venv/run JUPYTER_NO_CONFIG=0 PATH="$(CURDIR)/.venv/bin:$$PATH" GOFLAGS=
+	JUPYTER_RUNTIME_DIR=$(CURDIR)/.venv/run PATH="$(CURDIR)/.venv/bin:$$PATH" GOFLAGS=
 python := $(jupyter) $(CURDIR)/.venv/bin/python
 
 .PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench latency requirements clean
@@ -27,7 +28,7 @@ help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
 lab: setup
-	@$(jupyter) .venv/bin/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
+	@$(jupyter) .venv/bin/jupyter lab --ip=$(IP) --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
 		--ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
 		--LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
 

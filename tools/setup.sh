@@ -58,7 +58,10 @@ step_venv() {
   "$python" -m venv "$venv"
 }
 step_jupyter() { pip_install -r tools/requirements.txt; }
-step_tests() { pip_install -r tools/requirements-test.txt; }
+step_tests() {
+  pip_install -r tools/requirements-test.txt
+  (cd tools/lint && GOBIN=$bin go install tool) # a module of its own: gopls wants another version of staticcheck
+}
 step_bench() {
   rm -rf .venv-bench && "$python" -m venv .venv-bench
   .venv-bench/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r bench/requirements.txt
@@ -114,5 +117,5 @@ step xla "XLA for the CPU (63 MB)" tools/requirements-xla.txt tools/requirements
 step kernel "The Go kernel" tools/kernelspec.py
 step warm "Go build cache, so that the first cell is quick (about 60 s the first time)" go.mod go.sum
 step trust "Trusting the notebooks of this clone" notebooks/[0-9]*.ipynb
-[ "$what" != test ] || step tests "Test tools" tools/requirements-test.txt
+[ "$what" != test ] || step tests "Test tools" tools/requirements-test.txt tools/lint/go.mod
 [ "$what" != bench ] || step bench "The Python peers in .venv-bench (about a minute)" bench/requirements.txt

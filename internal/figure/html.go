@@ -81,9 +81,8 @@ func Player(frames []Rendering, labels []string, o PlayerOptions) (Rendering, er
 		o.Millis = 400
 	}
 	var b strings.Builder
-	// JupyterLab takes the arrow keys for itself unless told not to.
-	// The attribute tells JupyterLab that keys pressed here, arrows on the slider, are not its shortcuts.
-	b.WriteString(`<div class="latent-player" data-lm-suppress-shortcuts="true" style="display:inline-block">`)
+	// Keys pressed here, arrows on the slider, are not JupyterLab's: neither its shortcuts, nor a reason to move the focus to the notebook.
+	b.WriteString(`<div class="latent-player" data-lm-suppress-shortcuts="true" onkeydown="event.stopPropagation()" style="display:inline-block">`)
 	out := Rendering{MIME: "text/html", Alt: o.Alt}
 	for i, f := range frames {
 		out.Width, out.Height = max(out.Width, f.Width), max(out.Height, f.Height)
