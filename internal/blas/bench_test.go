@@ -14,7 +14,7 @@ import (
 // withEach runs a benchmark on gonum's own code and on every kernel.
 func withEach(b *testing.B, name string, flops float64, f func(b *testing.B, impl blas.Float64)) {
 	before := blas64.Implementation()
-	defer func(old level) { active = old; blas64.Use(before.(blas.Float64)) }(active)
+	defer func(old level) { active = old; blas64.Use(before) }(active)
 	for l := plain; l <= supported(); l++ {
 		var impl blas.Float64 = Implementation{}
 		if active = l; l == plain {

@@ -160,7 +160,7 @@ func TestReadRefuses(t *testing.T) {
 		{"version 1.1", []byte(magic + "\x01\x01"), ErrFormat, "version 1.1"},
 		{"no length", []byte(magic + "\x01\x00\x10"), ErrFormat, "the header's length"},
 		{"huge header", []byte(magic + "\x02\x00\xff\xff\xff\xff"), ErrFormat, "at most 10000"},
-		{"short header", file(1, f8 + "(1,), }")[:40], ErrFormat, "ends at the header"},
+		{"short header", file(1, f8+"(1,), }")[:40], ErrFormat, "ends at the header"},
 		{"no dictionary", file(1, "[1, 2]"), ErrFormat, "not a dictionary"},
 		{"open dictionary", file(1, f8+"(1,), "), ErrFormat, "no key"},
 		{"no comma", file(1, "{'descr': '<f8' 'fortran_order': False}"), ErrFormat, "neither a comma nor a brace"},

@@ -52,7 +52,6 @@ func Centers(x mat.Matrix) *Plot {
 }
 
 type points struct {
-	plain
 	xs, ys  []float64
 	skipped int // rows that are not finite
 	centers bool

@@ -1,7 +1,6 @@
 package plotting
 
 import (
-	"image/color"
 	"math"
 
 	"golang.org/x/image/font"
@@ -59,11 +58,6 @@ func style(size float64, x text.XAlignment, y text.YAlignment) text.Style {
 
 func bold(s text.Style) text.Style {
 	s.Font.Weight = font.WeightBold
-	return s
-}
-
-func colored(s text.Style, c color.Color) text.Style {
-	s.Color = c
 	return s
 }
 
