@@ -154,6 +154,7 @@ def main():
     ap.add_argument("names", nargs="*")
     a = ap.parse_args()
     paths = pick(a.names)
+    os.environ["LATENT_BATCH"] = "1"  # nobody is there to turn a live knob
     fresh = tempfile.TemporaryDirectory(prefix="latent-cache-", ignore_cleanup_errors=True)
     if not a.cached:
         os.environ["LATENT_CACHE"] = fresh.name
