@@ -129,7 +129,6 @@ var mnistTestImages []byte
 var mnistTestLabels []byte
 
 // MNIST holds 10,000 of MNIST's handwritten digits, 28×28 pixels with values 0 to 255, ink high: 8,500 to train and 1,500 to test.
-// The whole of MNIST, for those who are online, is in datasets/remote.
 func MNIST() (train, test Dataset) {
 	return pictures("MNIST, 8,500 to train", mnistTrainImages, mnistTrainLabels), pictures("MNIST, 1,500 to test", mnistTestImages, mnistTestLabels)
 }

@@ -39,6 +39,8 @@ type KMeansModel struct {
 	Restart    int        // which start it was, from 0
 }
 
+func init() { ml.Register[KMeansModel]("cluster.KMeansModel") }
+
 // Fit returns the best partition of Restarts starts. The error is ml.ErrParameter for K outside 1..n or another option out of range,
 // ml.ErrNotFinite for a NaN or Inf in x (with its row and column), ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best
 // partition so far, when ctx ends first.

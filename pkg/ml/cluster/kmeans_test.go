@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math"
 	"os"
+	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -596,5 +598,29 @@ func BenchmarkKMeans(b *testing.B) {
 		if _, err := (KMeans{K: 50, Restarts: 1, MaxIter: 100}).Fit(b.Context(), x); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A model saved by format 1 stays in testdata and must load for ever.
+func TestSaveAndLoad(t *testing.T) {
+	m, err := KMeans{K: 3}.Fit(t.Context(), datasets.Iris().X)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "m.zip")
+	if err := ml.Save(path, m); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ml.Load[KMeansModel](path)
+	if err != nil || !reflect.DeepEqual(got, m) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	old, err := ml.Load[KMeansModel]("testdata/iris3-format1.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, err := old.Predict(datasets.Iris().X)
+	if err != nil || !slices.Equal(labels, old.Labels) || math.Abs(old.Inertia-78.8514) > 1e-4 {
+		t.Errorf("the model of format 1: inertia %v, %v", old.Inertia, err)
 	}
 }
