@@ -27,10 +27,11 @@ python := $(jupyter) $(CURDIR)/.venv/bin/python
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
+# jupyter_lsp looks for twenty language servers at every start, 0.7 s, and the Go kernel completes by gopls itself.
 lab: setup
 	@$(jupyter) .venv/bin/jupyter lab --ip=$(IP) --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
 		--ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
-		--LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
+		--ServerApp.jpserver_extensions="jupyter_lsp=False" --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
 
 setup:
 	@tools/setup.sh lab
