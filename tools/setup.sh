@@ -101,7 +101,9 @@ step_kernel() {
   LATENT_ROOT=$root "$venv/bin/python" tools/kernelspec.py >"$dir/kernel.json.part" && mv "$dir/kernel.json.part" "$dir/kernel.json"
 }
 
-step_warm() { go build ./... && go build -ldflags="-s -w" -o /dev/null ./internal/warm; }
+# All of go.mod's modules, those of tests too: a cell is built in a workspace, where the go command looks each of them up, and without a
+# proxy.
+step_warm() { go mod download && go build ./... && go build -ldflags="-s -w" -o /dev/null ./internal/warm; }
 
 step_trust() {
   ls notebooks/[0-9]*.ipynb >/dev/null 2>&1 || return 0
