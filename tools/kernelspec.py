@@ -1,11 +1,12 @@
 """Print the kernelspec of this clone's Go kernel. LATENT_ROOT names the clone."""
 import json
 import os
-import shutil
+import subprocess
 
 root = os.environ["LATENT_ROOT"]
 latent = f"{root}/.venv/latent"
-go = os.path.realpath(shutil.which("go"))
+# The go that the repository's go.mod picks, which need not be the first on the PATH: an older one fetches what it needs and hands over.
+go = subprocess.check_output(["go", "env", "GOROOT"], cwd=root, text=True).strip() + "/bin/go"
 env = {
     # The cells' go and its tools come first; the rest of the PATH is the reader's own.
     "PATH": f"{latent}/cell:{latent}/bin:${{PATH}}",

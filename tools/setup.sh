@@ -20,7 +20,7 @@ trap 'doing=; echo; echo "setup: interrupted; run it again and it goes on from h
 # step NAME INPUTS… : run step_NAME unless it was completed with the same inputs.
 step() {
   local name=$1 title=$2 hash begun; shift 2
-  hash=$( { cat "$@" "$0" 2>/dev/null || true; echo "$root ${PYTHON_VERSION:-} ${GO_VERSION:-} $backend"; } | cksum | cut -d' ' -f1)
+  hash=$( { cat "$@" "$0" 2>/dev/null || true; echo "$root ${PYTHON_VERSION:-} ${GO_VERSION:-} ${GO_ROOT:-}"; } | cksum | cut -d' ' -f1)
   [ "$(cat "$stamps/$name" 2>/dev/null)" = "$hash" ] && return 0
   echo "→ $title"
   begun=$SECONDS
@@ -35,12 +35,13 @@ check() {
   command -v go >/dev/null || die "Go is missing. Install Go 1.26 or newer: https://go.dev/dl"
   GO_VERSION=$(go env GOVERSION) || die "the go command does not work"
   case $GO_VERSION in go1.2[6-9]*|go1.[3-9][0-9]*|devel*) ;; *) die "Go 1.26 or newer is needed, this is $GO_VERSION. Install it: https://go.dev/dl" ;; esac
+  GO_ROOT=$(go env GOROOT)
   python=${PYTHON:-}
   for p in ${python:-python3 python3.14 python3.13 python3.12 python3.11 python3.10}; do
     if command -v "$p" >/dev/null && "$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then python=$p; break; fi
     python=
   done
-  [ -n "$python" ] || die "Python 3.10 or newer is needed (found: $(python3 --version 2>&1 || true)). On Debian or Ubuntu: apt install python3 python3-venv; on macOS: brew install python"
+  [ -n "$python" ] || die "Python 3.10 or newer is needed (found: $(python3 --version 2>/dev/null || echo none)). On Debian or Ubuntu: apt install python3 python3-venv; on macOS: brew install python"
   PYTHON_VERSION=$("$python" --version)
   [ -x "$venv/bin/python" ] || "$python" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"
   command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || die "a C compiler is missing. On Debian or Ubuntu: apt install gcc; on macOS: xcode-select --install"
@@ -85,7 +86,8 @@ step_xla() {
     echo "  The XLA plugin can't be had from PyPI; trying GoMLX's own installer." ;;
   *) echo "  No XLA plugin on PyPI for $(uname -sm); trying GoMLX's own installer." ;;
   esac
-  if timeout 300 go run ./internal/xlainstall "$venv/latent/xla" >"$venv/log/xla.log" 2>&1; then return 0; fi
+  local limit=; ! command -v timeout >/dev/null || limit="timeout 300" # macOS has none
+  if $limit go run ./internal/xlainstall "$venv/latent/xla" >"$venv/log/xla.log" 2>&1; then return 0; fi
   echo "  No XLA here: neural networks will run on GoMLX's pure-Go backend, slower and with nothing else to install."
 }
 
