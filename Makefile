@@ -29,9 +29,9 @@ help:
 
 # jupyter_lsp looks for twenty language servers at every start, 0.7 s, and the Go kernel completes by gopls itself.
 lab: setup
-	@$(jupyter) .venv/bin/jupyter lab --ip=$(IP) --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
+	@$(jupyter) .venv/bin/jupyter-lab --ip=$(IP) --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
 		--ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
-		--ServerApp.jpserver_extensions="jupyter_lsp=False" --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
+		--ServerApp.jpserver_extensions="jupyter_lsp=False" --LabApp.news_url= --LabApp.extension_manager=readonly --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
 
 setup:
 	@tools/setup.sh lab
@@ -75,6 +75,8 @@ latency:
 requirements:
 	cd tools && for f in requirements requirements-test; do uv pip compile -q --universal --generate-hashes --python-version 3.10 \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate $$f.in -o $$f.txt; done
+	cd tools && uv pip compile -q --python-platform x86_64-manylinux_2_28 --generate-hashes --python-version 3.12 --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate requirements-cuda.in -o requirements-cuda.txt
 	cd bench && uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
 		--no-annotate requirements.in -o requirements.txt
 

@@ -18,8 +18,11 @@ env = {
     "GOEXPERIMENT": "simd",
     "GOMLX_NO_AUTO_INSTALL": "1",
 }
-if os.path.exists(f"{latent}/xla/pjrt_c_api_cpu_plugin.so"):
-    env["PJRT_PLUGIN_LIBRARY_PATH"] = f"{latent}/xla"
+# "xla" takes CUDA before the CPU; go-xla passes the CUDA plugin over where there is no GPU.
+plugins = [f"{latent}/cuda/pjrt/pjrt_c_api_cuda_plugin.so", f"{latent}/xla/pjrt_c_api_cpu_plugin.so"]
+plugins = [os.path.dirname(p) for p in plugins if os.path.exists(p)]
+if plugins:
+    env["PJRT_PLUGIN_LIBRARY_PATH"] = ":".join(plugins)
 print(json.dumps({
     # gonb's log, goroutine dumps of gopls at shutdown among it, goes to a file instead of the server's terminal.
     "argv": [f"{latent}/bin/gonb", "--kernel", "{connection_file}", "-logtostderr=false", "-stderrthreshold=FATAL",

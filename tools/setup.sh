@@ -46,8 +46,9 @@ check() {
   [ -x "$venv/bin/python" ] || "$python" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"
   command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || die "a C compiler is missing. On Debian or Ubuntu: apt install gcc; on macOS: xcode-select --install"
   if [ ! -d "$stamps" ]; then
-    local free; free=$(df -Pk . | awk 'NR==2 {print int($4 / 1024)}')
-    [ "$free" -ge 3000 ] || die "3 GB of free disk are needed here, there are $((free / 1000)).$((free % 1000 / 100)) GB"
+    local free need=3; free=$(df -Pk . | awk 'NR==2 {print int($4 / 1024)}')
+    [ "$backend" != cuda ] || need=8
+    [ "$free" -ge $((need * 1000)) ] || die "$need GB of free disk are needed here, there are $((free / 1000)).$((free % 1000 / 100)) GB"
     echo "Setting up Latent in $root; the first time takes two to six minutes and some 2 GB."
   fi
 }
@@ -91,10 +92,14 @@ step_xla() {
   echo "  No XLA here: neural networks will run on GoMLX's pure-Go backend, slower and with nothing else to install."
 }
 
+# Not yet run on a machine with a GPU. The plugin loads CUDA's libraries from the folder ../nvidia beside its own, and go-xla finds it by
+# this name. Only shared libraries are used, so the Python that the wheels ask for does not matter.
 step_cuda() {
+  local dir=$venv/latent/cuda
   [ "$(uname -sm)" = "Linux x86_64" ] || die "BACKEND=cuda is for Linux on x86-64"
-  # Not yet run on a machine with a GPU. The plugin finds CUDA's libraries in the nvidia folder beside it.
-  "$venv/bin/python" -m pip install --quiet --target "$venv/latent/cuda" "jax-cuda13-pjrt==0.10.2" "jax-cuda13-plugin[with-cuda]==0.10.2"
+  rm -rf "$dir" && mkdir -p "$dir/pjrt"
+  pip_install --no-deps --ignore-requires-python --target "$dir" -r tools/requirements-cuda.txt
+  mv "$dir/jax_plugins/xla_cuda13/xla_cuda_plugin.so" "$dir/pjrt/pjrt_c_api_cuda_plugin.so"
 }
 
 step_kernel() {
@@ -117,8 +122,8 @@ step venv "Python environment in .venv" /dev/null
 step jupyter "JupyterLab (about 30 s)" tools/requirements.txt
 step gotools "GoNB, goimports and gopls (about 90 s the first time)" tools/go.mod tools/go.sum tools/cellgo/main.go
 step xla "XLA for the CPU (63 MB)" tools/requirements-xla.txt tools/requirements-xla-fallback.txt
-[ "$backend" != cuda ] || step cuda "XLA for CUDA (some 2 GB)" /dev/null
-step kernel "The Go kernel" tools/kernelspec.py
+[ "$backend" != cuda ] || step cuda "XLA for CUDA (4 GB on disk)" tools/requirements-cuda.txt
+step kernel "The Go kernel" tools/kernelspec.py "$stamps/xla" "$stamps/cuda"
 step warm "Go build cache, so that the first cell is quick (about 60 s the first time)" go.mod go.sum
 step trust "Trusting the notebooks of this clone" notebooks/[0-9]*.ipynb
 [ "$what" != test ] || step tests "Test tools" tools/requirements-test.txt tools/lint/go.mod
