@@ -26,6 +26,16 @@ func BadShape(method, format string, args ...any) error {
 	return &inputError{method, fmt.Sprintf(format, args...), ErrShape}
 }
 
+// Empty reports that there is nothing to work on.
+func Empty(method, format string, args ...any) error {
+	return &inputError{method, fmt.Sprintf(format, args...), ErrEmpty}
+}
+
+// NotFinite reports a value, given or computed, that is no finite number.
+func NotFinite(method, format string, args ...any) error {
+	return &inputError{method, fmt.Sprintf(format, args...), ErrNotFinite}
+}
+
 // inputError carries one sentinel; its text is complete without the sentinel's own.
 type inputError struct {
 	method, what string
