@@ -14,6 +14,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -146,9 +147,15 @@ func (s suite) picked() []row {
 	return out
 }
 
-// makeInputs has peers.py write the inputs once. They are made in a folder beside and renamed when complete.
+// makeInputs has peers.py write the inputs, once for each version of peers.py. They are made in a folder beside and renamed when complete.
 func (s suite) makeInputs(ctx context.Context, dir string) error {
-	if _, err := os.Stat(dir); err == nil {
+	script, err := os.ReadFile(filepath.Join(s.dir, "peers.py"))
+	if err != nil {
+		return err
+	}
+	version := fmt.Sprintf("%x", sha256.Sum256(script))
+	stamp := filepath.Join(dir, "version")
+	if made, err := os.ReadFile(stamp); err == nil && string(made) == version {
 		return nil
 	}
 	fmt.Fprintln(os.Stderr, "making the inputs (some 200 MB, once) …")
@@ -159,6 +166,12 @@ func (s suite) makeInputs(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, s.python, filepath.Join(s.dir, "peers.py"), "data", part)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("peers.py data: %w\n%s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(part, "version"), []byte(version), 0o644); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
 	}
 	return os.Rename(part, dir)
 }

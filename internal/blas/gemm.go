@@ -72,6 +72,24 @@ func (impl Implementation) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float
 	product(whole, m, n, k, alpha, operand{a, lda, tA != blas.NoTrans}, operand{b, ldb, tB == blas.NoTrans}, beta, c, ldc)
 }
 
+// AddMulT computes C = C + alpha·A·Bᵀ for contiguous A (m×k), B (n×k) and C (m×n) on the calling goroutine alone: for methods whose own loop keeps all
+// processors busy.
+func AddMulT(c []float64, alpha float64, a []float64, m int, b []float64, n, k int) {
+	if active == plain || m*n*k < small || alpha == 0 {
+		for i := range m {
+			row := a[i*k : (i+1)*k]
+			for j := range n {
+				c[i*n+j] += alpha * Dot(row, b[j*k:(j+1)*k])
+			}
+		}
+		return
+	}
+	if len(a) < m*k || len(b) < n*k || len(c) < m*n {
+		panic("blas: matrix too short")
+	}
+	byRows(whole, m, n, k, alpha, operand{a, k, false}, operand{b, k, false}, 1, c, n, m)
+}
+
 // validGemm reports whether there is work and gonum would accept the arguments.
 func validGemm(tA, tB blas.Transpose, m, n, k int, a []float64, lda int, b []float64, ldb int, c []float64, ldc int) bool {
 	if !validTrans(tA) || !validTrans(tB) || m <= 0 || n <= 0 || k <= 0 {

@@ -69,3 +69,6 @@ func expAVX2(dst, src *float64, n int)
 
 //go:noescape
 func logAVX2(dst, src *float64, n int) (done int)
+
+//go:noescape
+func firstBelowAVX2(s *float64, n int, bound float64) int

@@ -27,3 +27,4 @@ func combineAVX2(m, n int, coef, rows *float64, stride int, y *float64)   { pani
 func leastTwoAVX2(half, score *float64, n int, lanes *[12]float64)        { panic("unreachable") }
 func expAVX2(dst, src *float64, n int)                                    { panic("unreachable") }
 func logAVX2(dst, src *float64, n int) (done int)                         { panic("unreachable") }
+func firstBelowAVX2(s *float64, n int, bound float64) int                 { panic("unreachable") }

@@ -171,6 +171,20 @@ func LeastTwo(half, score []float64) (best int, first, second float64) {
 	return best, first, second
 }
 
+// FirstBelow returns the place of the first number that is less than bound, or len(s).
+func FirstBelow(s []float64, bound float64) int {
+	i := 0
+	if active != plain && len(s) >= 16 {
+		i = firstBelowAVX2(&s[0], len(s)&^15, bound)
+	}
+	for ; i < len(s); i++ {
+		if s[i] < bound {
+			return i
+		}
+	}
+	return len(s)
+}
+
 func plainDot(a, b []float64) float64 {
 	var s, t float64
 	i := 0

@@ -480,3 +480,36 @@ loop:
 	VMOVUPD Y2, 64(DX)
 	VZEROUPPER
 	RET
+
+// func firstBelowAVX2(s *float64, n int, bound float64) int
+//
+// n is a multiple of 16. The answer is the start of the first sixteen among which one is below the bound, or n.
+TEXT ·firstBelowAVX2(SB), NOSPLIT, $0-32
+	MOVQ s+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTSD bound+16(FP), Y0
+	XORQ AX, AX
+
+loop:
+	VMOVUPD (SI)(AX*8), Y1
+	VMOVUPD 32(SI)(AX*8), Y2
+	VMOVUPD 64(SI)(AX*8), Y3
+	VMOVUPD 96(SI)(AX*8), Y4
+	VCMPPD $1, Y0, Y1, Y1
+	VCMPPD $1, Y0, Y2, Y2
+	VCMPPD $1, Y0, Y3, Y3
+	VCMPPD $1, Y0, Y4, Y4
+	VORPD Y1, Y2, Y1
+	VORPD Y3, Y4, Y3
+	VORPD Y1, Y3, Y1
+	VMOVMSKPD Y1, DX
+	TESTL DX, DX
+	JNE  done
+	ADDQ $16, AX
+	CMPQ AX, CX
+	JLT  loop
+
+done:
+	MOVQ AX, ret+24(FP)
+	VZEROUPPER
+	RET

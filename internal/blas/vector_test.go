@@ -244,3 +244,56 @@ func TestExpAndLogElementwise(t *testing.T) {
 		})
 	})
 }
+
+func TestFirstBelow(t *testing.T) {
+	for n := range 70 {
+		s := make([]float64, n)
+		for i := range s {
+			s[i] = 1
+		}
+		if got := FirstBelow(s, 1); got != n {
+			t.Errorf("none of %d: %d", n, got)
+		}
+		for at := range n {
+			s[at] = math.Nextafter(1, 0)
+			if at+9 < n {
+				s[at+9] = -1
+			}
+			if got := FirstBelow(s, 1); got != at {
+				t.Errorf("%d of %d: %d", at, n, got)
+			}
+			if got := FirstBelow(s[at:], 1); got != 0 {
+				t.Errorf("%d of %d, from there: %d", at, n, got)
+			}
+			for i := range s {
+				s[i] = 1
+			}
+		}
+	}
+}
+
+func TestAddMulT(t *testing.T) {
+	for _, size := range [][3]int{{1, 1, 1}, {3, 5, 2}, {17, 33, 50}, {64, 130, 7}, {128, 100, 300}} {
+		m, n, k := size[0], size[1], size[2]
+		fill := func(n int) []float64 {
+			v := make([]float64, n)
+			for i := range v {
+				v[i] = math.Sin(float64(i*i + n))
+			}
+			return v
+		}
+		a, b, c := fill(m*k), fill(n*k), fill(m*n)
+		want := append([]float64(nil), c...)
+		for i := range m {
+			for j := range n {
+				want[i*n+j] -= 2 * plainDot(a[i*k:(i+1)*k], b[j*k:(j+1)*k])
+			}
+		}
+		AddMulT(c, -2, a, m, b, n, k)
+		for i := range c {
+			if math.Abs(c[i]-want[i]) > 1e-12 {
+				t.Fatalf("%v at %d: %v, want %v", size, i, c[i], want[i])
+			}
+		}
+	}
+}

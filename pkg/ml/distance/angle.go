@@ -114,3 +114,20 @@ func (Cosine) rows(dst, a, rows []float64, stride int) {
 }
 
 func (Correlation) rows(dst, a, rows []float64, stride int) { Cosine{}.rows(dst, a, rows, stride) }
+
+// Directions returns the rows of x as Cosine or Correlation compares them: divided by their length, for Correlation after they have lost
+// their mean. Half the squared Euclidean distance of two such rows is the metric's. The error names a row that has no direction.
+func Directions(x mat.Matrix, metric Metric) (*mat.Dense, error) {
+	const method = "distance.Directions"
+	dense, err := ml.Dense(method, x)
+	if err != nil {
+		return nil, err
+	}
+	switch m := metric.(type) {
+	case Cosine:
+		return m.prepare(method, dense)
+	case Correlation:
+		return m.prepare(method, dense)
+	}
+	return nil, ml.BadParameter(method, "metric", metric, "Cosine or Correlation")
+}
