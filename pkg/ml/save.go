@@ -121,6 +121,10 @@ func (w *writer) field(name string, v reflect.Value) error {
 			return nil
 		}
 		return w.array(name, []int{x.SymmetricDim(), x.SymmetricDim()}, mat.DenseCopyOf(x).RawMatrix().Data)
+	case []*mat.Dense:
+		return writeList(w, name, x)
+	case []*mat.SymDense:
+		return writeList(w, name, x)
 	case []float64:
 		if x == nil {
 			return nil
@@ -147,6 +151,25 @@ func (w *writer) field(name string, v reflect.Value) error {
 		return w.value(name, v.String())
 	}
 	return fmt.Errorf("field %s has type %v, which is not saved", name, v.Type())
+}
+
+// writeList records a list of matrices: how many there are, and each under the name of the field, a dot and its number. A nil list is no field.
+func writeList[M interface {
+	*mat.Dense | *mat.SymDense
+	IsEmpty() bool
+}](w *writer, name string, list []M) error {
+	if list == nil {
+		return nil
+	}
+	for i, m := range list {
+		if m == nil || m.IsEmpty() {
+			return fmt.Errorf("field %s has an empty matrix at %d, which is not saved", name, i)
+		}
+		if err := w.field(fmt.Sprintf("%s.%d", name, i), reflect.ValueOf(m)); err != nil {
+			return err
+		}
+	}
+	return w.value(name, len(list))
 }
 
 func (w *writer) value(name string, x any) error {
@@ -287,6 +310,8 @@ func (r *reader) field(name string, v reflect.Value) error {
 			return nil // nil or empty when it was saved
 		}
 		return r.array(name, v)
+	case []*mat.Dense, []*mat.SymDense:
+		return r.list(name, v)
 	}
 	if v.Kind() == reflect.Struct {
 		return r.fields(name+".", v)
@@ -307,6 +332,25 @@ func (r *reader) field(name string, v reflect.Value) error {
 	}
 	if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil {
 		return broken("field %s: %v", name, err)
+	}
+	return nil
+}
+
+// list reads what writeList wrote.
+func (r *reader) list(name string, v reflect.Value) error {
+	raw, ok := r.manifest.Fields[name]
+	if !ok {
+		return nil // nil when it was saved
+	}
+	var n int
+	if err := json.Unmarshal(raw, &n); err != nil || n < 0 || n > len(r.files) {
+		return broken("field %s has %.40s matrices, the file has %d members", name, raw, len(r.files))
+	}
+	v.Set(reflect.MakeSlice(v.Type(), n, n))
+	for i := range n {
+		if err := r.array(fmt.Sprintf("%s.%d", name, i), v.Index(i)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

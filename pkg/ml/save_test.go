@@ -28,6 +28,10 @@ type toy struct {
 	Name      string
 	Names     []string
 	Inner     struct{ Depth float64 }
+	Layers    []*mat.Dense
+	Covs      []*mat.SymDense
+	NoCovs    []*mat.SymDense
+	Empty     []*mat.Dense
 	hidden    int
 }
 
@@ -45,6 +49,8 @@ func sample() *toy {
 	m := &toy{Centers: mat.NewDense(2, 3, []float64{1, -0.1, math.Pi, 4e300, 5e-300, math.Inf(1)}), Cov: mat.NewSymDense(2, []float64{2, 1, 1, 3}),
 		Labels: []int{3, -1, 1 << 60}, Weights: []float64{}, Score: math.NaN(), Steps: 7, Converged: true, Seed: math.MaxUint64, Name: "ünï", Names: []string{"a", "b"}, hidden: 9}
 	m.Inner.Depth = 0.1
+	m.Layers = []*mat.Dense{mat.NewDense(1, 2, []float64{1, 2}), mat.NewDense(2, 1, []float64{3, 4})} // of any shapes
+	m.Covs, m.Empty = []*mat.SymDense{mat.NewSymDense(1, []float64{5}), mat.NewSymDense(2, []float64{6, 7, 7, 8})}, []*mat.Dense{}
 	return m
 }
 
@@ -120,6 +126,7 @@ func TestLoadRefuses(t *testing.T) {
 		"other kind":    {rewritten(t, "model.json", []byte(`{"kind":"ml.other","format":1}`)), `"ml.other", want a "ml.toy"`},
 		"future":        {rewritten(t, "model.json", []byte(`{"kind":"ml.toy","format":99}`)), "format is 99"},
 		"missing field": {rewritten(t, "model.json", []byte(`{"kind":"ml.toy","format":1,"fields":{}}`)), "no field"},
+		"missing layer": {rewritten(t, "Layers.1.npy", nil), "no Layers.1.npy"},
 		"broken array":  {rewritten(t, "Centers.npy", []byte("\x93NUMPY")), "Centers.npy"},
 	} {
 		path := filepath.Join(dir, "m.zip")
@@ -138,6 +145,11 @@ func TestLoadRefuses(t *testing.T) {
 		t.Error("a type that nobody registered is loaded")
 	}
 	if err := Save(filepath.Join(dir, "u.zip"), &unsavable{}); err == nil || !strings.Contains(err.Error(), "field F") {
+		t.Errorf("%v", err)
+	}
+	holes := sample()
+	holes.Layers[0] = nil
+	if err := Save(filepath.Join(dir, "h.zip"), holes); err == nil || !strings.Contains(err.Error(), "Layers has an empty matrix at 0") {
 		t.Errorf("%v", err)
 	}
 	if err := Save[toy](filepath.Join(dir, "n.zip"), nil); err == nil {
