@@ -48,7 +48,12 @@ func (f *emFit) pass(ctx context.Context, c *components, labels []int, fixed boo
 	size = (size + rows - 1) / rows * rows
 	of := make([]*sums, parallel.Chunks(n, size))
 	err := parallel.For(ctx, n, size, func(part, lo, hi int) {
-		s, t := c.sums(), c.scratch()
+		s := c.sums()
+		t, ok := f.spare.Get().(*scratch)
+		if !ok {
+			t = c.scratch()
+		}
+		defer f.spare.Put(t)
 		for i := lo; i < hi && ctx.Err() == nil; i += rows {
 			end := min(i+rows, hi)
 			x := f.p.x[i*d : end*d]

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
@@ -202,6 +203,7 @@ type emFit struct {
 	floor []float64
 	given *components
 	whole []float64 // the covariance of the data, once it is known
+	spare sync.Pool // of *scratch, all of one size
 }
 
 // emStep is the state after a step. Its labels are the iteration's own and change in the next.
