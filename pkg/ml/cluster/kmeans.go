@@ -8,6 +8,7 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -131,7 +132,7 @@ func (m *KMeansModel) Transform(x mat.Matrix) (*mat.Dense, error) {
 		for i := lo; i < hi; i++ {
 			row := out.RawRowView(i)
 			for j := range row {
-				row[j] = distance(y.RawRowView(i), m.Centers.RawRowView(j))
+				row[j] = distance.Euclidean{}.Distance(y.RawRowView(i), m.Centers.RawRowView(j))
 			}
 		}
 	})
@@ -246,21 +247,4 @@ func checkK(method string, k, n int) error {
 		return ml.BadParameter(method, "K", k, sprintf("1 ≤ K ≤ n = %d, the number of rows", n))
 	}
 	return nil
-}
-
-// distance is the Euclidean distance, safe where squares overflow or vanish.
-func distance(a, b []float64) float64 {
-	sum := 0.0
-	for j := range a {
-		d := a[j] - b[j]
-		sum += d * d
-	}
-	if sum > 1e-280 && sum < 1e280 {
-		return math.Sqrt(sum)
-	}
-	h := 0.0
-	for j := range a {
-		h = math.Hypot(h, a[j]-b[j])
-	}
-	return h
 }
