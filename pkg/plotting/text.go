@@ -70,6 +70,7 @@ func write(s surface, sty text.Style, x, y float64, txt string) {
 	d.FillText(sty, point(x-descent*sin, y+descent*cos), txt)
 }
 
-func textWidth(sty text.Style, txt string) float64 { return float64(sty.Width(txt)) }
+// textWidth is the room to leave for text. A browser without Arial takes a wider font, on many a Linux DejaVu Sans, and its letters must not be cut off.
+func textWidth(sty text.Style, txt string) float64 { return 1.15 * float64(sty.Width(txt)) }
 
 var _ plot.Plotter = (*stack)(nil)
