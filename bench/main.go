@@ -4,6 +4,9 @@
 // peers.py; the library's side stands in the rows_*.go files.
 //
 //	bench -python .venv-bench/bin/python [-only kmeans] [-rounds 3]
+//	bench growth [-only kmeans]
+//
+// The second form needs no peers: it times methods at several sizes and shows how their cost grows (growth.go).
 //
 // It is fair by construction. Every measurement is a process of its own; the two sides take turns, each with one and with two
 // threads, and the best of a side's runs counts (threads of a Python BLAS spin while they wait, so that two can be slower
@@ -47,6 +50,9 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		return runOurs(ctx, args[1], args[2], threads, repeat)
+	}
+	if len(args) > 0 && args[0] == "growth" {
+		return runGrowth(ctx, args[1:])
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var s suite
@@ -132,19 +138,26 @@ func (s suite) run(ctx context.Context) error {
 }
 
 func (s suite) picked() []row {
-	if s.only == "" {
-		return rows
-	}
 	var out []row
 	for _, r := range rows {
-		for _, part := range strings.Split(s.only, ",") {
-			if part = strings.TrimSpace(part); part != "" && strings.Contains(r.name, part) {
-				out = append(out, r)
-				break
-			}
+		if named(r.name, s.only) {
+			out = append(out, r)
 		}
 	}
 	return out
+}
+
+// named reports whether a name holds one of some parts, separated by commas; every name does where there are none.
+func named(name, only string) bool {
+	if only == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(only, ",") {
+		if part = strings.TrimSpace(part); part != "" && strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // makeInputs has peers.py write the inputs, once for each version of peers.py. They are made in a folder beside and renamed when complete.
