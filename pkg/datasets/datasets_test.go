@@ -390,3 +390,22 @@ func TestUnusedDataIsNotLinked(t *testing.T) {
 		t.Errorf("a program with MNIST is only %d bytes larger than one with iris: iris carries what it does not use", gap)
 	}
 }
+
+// The package, and with it every notebook, links no network: downloads are in a package of their own.
+func TestNothingAsksTheNetwork(t *testing.T) {
+	deps := func(pkg string) []string {
+		out, err := exec.Command("go", "list", "-deps", pkg).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	for _, d := range deps(".") {
+		if d == "net" || strings.HasPrefix(d, "net/") && d != "net/netip" && d != "net/url" || strings.HasSuffix(d, "/remote") {
+			t.Errorf("pkg/datasets depends on %s", d)
+		}
+	}
+	if !slices.Contains(deps("./remote"), "net/http") {
+		t.Error("the list of dependencies lacks what it must hold")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/golatent/latent/internal/figure"
+	"github.com/janpfeifer/gonb/gonbui"
 )
 
 // cellRun runs f as a cell would be and returns what it displayed, what it wrote to stderr, and its exit status (0 if it did not end early).
@@ -191,6 +192,24 @@ func TestNumber(t *testing.T) {
 		if got := Number(x); got != want {
 			t.Errorf("Number(%v) = %q, want %q", x, got, want)
 		}
+	}
+}
+
+func TestBytes(t *testing.T) {
+	defer func(was bool) { gonbui.IsNotebook = was }(gonbui.IsNotebook)
+	gonbui.IsNotebook = true
+	shown, _, _ := cellRun(t, func() {
+		show := Bytes("a <set>")
+		show(2_500_000, 10_000_000)
+		show(10_000_000, 10_000_000)
+	})
+	if len(shown) != 2 || !strings.HasPrefix(shown[0], "a <set>: 2.5 of 10.0 MB|") || !strings.Contains(shown[0], `max="10000000" value="2500000"`) ||
+		!strings.HasPrefix(shown[1], "a <set>: 10.0 MB|") || strings.Contains(shown[1], "<progress") || strings.Contains(shown[1], "<set>: 10.0 MB</div>") {
+		t.Errorf("%q", shown)
+	}
+	gonbui.IsNotebook = false
+	if shown, _, _ := cellRun(t, func() { Bytes("x")(1, 1) }); len(shown) != 0 {
+		t.Errorf("outside a notebook: %q", shown)
 	}
 }
 

@@ -42,6 +42,22 @@ func Count(label string, n int) iter.Seq[int] {
 	}
 }
 
+// Bytes returns a function that shows how many bytes of how many are here, for a download:
+//
+//	train, test, err := remote.FashionMNIST(nb.Context(), remote.Progress(nb.Bytes("Fashion-MNIST")))
+//
+// When all are here it leaves one quiet line. Outside a notebook it is silent.
+func Bytes(label string) func(done, total int64) {
+	b := &bar{label: label, id: newID()}
+	return func(done, total int64) {
+		if done >= total {
+			b.show(fmt.Sprintf("%s: %.1f MB", label, float64(total)/1e6), "")
+			return
+		}
+		b.show(fmt.Sprintf("%s: %.1f of %.1f MB", label, float64(done)/1e6, float64(total)/1e6), meter(done, total))
+	}
+}
+
 // bar is drawn at most ten times a second, so that a quick loop does not spend its time on drawing.
 type bar struct {
 	label       string
@@ -51,9 +67,16 @@ type bar struct {
 }
 
 func newBar(label string, total int) *bar {
-	b := &bar{label: label, total: total, id: fmt.Sprintf("latent-%d-%d", os.Getpid(), time.Now().UnixNano())}
+	b := &bar{label: label, total: total, id: newID()}
 	b.draw()
 	return b
+}
+
+// newID names an output that is replaced by later ones.
+func newID() string { return fmt.Sprintf("latent-%d-%d", os.Getpid(), time.Now().UnixNano()) }
+
+func meter(done, total int64) string {
+	return fmt.Sprintf(`<progress max="%d" value="%d" style="width:20em"></progress> `, total, done)
 }
 
 func (b *bar) step() {
@@ -66,12 +89,12 @@ func (b *bar) step() {
 func (b *bar) draw() {
 	b.drawn = time.Now()
 	count := fmt.Sprint(b.done)
-	meter := ""
+	picture := ""
 	if b.total > 0 {
 		count += fmt.Sprintf(" of %d", b.total)
-		meter = fmt.Sprintf(`<progress max="%d" value="%d" style="width:20em"></progress> `, b.total, b.done)
+		picture = meter(int64(b.done), int64(b.total))
 	}
-	b.show(fmt.Sprintf("%s: %s", b.label, count), meter)
+	b.show(fmt.Sprintf("%s: %s", b.label, count), picture)
 }
 
 // close leaves what a reader of the saved notebook wants to know, and no time: the text of an output is the same on every execution.
@@ -83,8 +106,8 @@ func (b *bar) close() {
 	b.show(fmt.Sprintf("%s: %d %s", b.label, b.done, noun), "")
 }
 
-func (b *bar) show(words, meter string) {
+func (b *bar) show(words, picture string) {
 	if gonbui.IsNotebook {
-		display(words, `<div style="font:13px sans-serif;opacity:.75">`+meter+html.EscapeString(strings.TrimSpace(words))+`</div>`, b.id)
+		display(words, `<div style="font:13px sans-serif;opacity:.75">`+picture+html.EscapeString(strings.TrimSpace(words))+`</div>`, b.id)
 	}
 }
