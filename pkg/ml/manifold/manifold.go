@@ -26,12 +26,13 @@ func orDefault[T int | float64](v, otherwise T) T {
 	return v
 }
 
-// checkComponents is the condition on the number of dimensions of a map of n points; most is what the method allows.
-func checkComponents(method string, k, most int) error {
-	if k < 0 || k > most {
-		return ml.BadParameter(method, "Components", k, sprintf("0 (for 2), or 1 ≤ Components ≤ %d", most))
+// components is the number of dimensions of a map, 2 unless the option says otherwise, and at most what the method allows of its data.
+func components(method string, option, most int) (int, error) {
+	k := orDefault(option, 2)
+	if k < 1 || k > most {
+		return 0, ml.BadParameter(method, "Components", k, sprintf("1 ≤ Components ≤ %d for these data (0 means 2)", most))
 	}
-	return nil
+	return k, nil
 }
 
 // checkInit checks a given start of a map of n points in k dimensions.
