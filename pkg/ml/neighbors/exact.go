@@ -98,6 +98,10 @@ func find(ctx context.Context, method string, x, y *mat.Dense, metric distance.M
 	if err != nil {
 		return nil, err
 	}
+	return graphOf(lists), nil
+}
+
+func graphOf(lists []list) *Graph {
 	g := &Graph{Start: make([]int, 1, len(lists)+1)}
 	total := 0
 	for _, l := range lists {
@@ -110,7 +114,7 @@ func find(ctx context.Context, method string, x, y *mat.Dense, metric distance.M
 		}
 		g.Start = append(g.Start, len(g.Index))
 	}
-	return g, nil
+	return g
 }
 
 func rows(y, x *mat.Dense) int {

@@ -35,12 +35,7 @@ func byTree(ctx context.Context, method string, x, y *mat.Dense, metric distance
 		}
 	}
 	// One scale and one origin for both, so that their rows can be compared.
-	most := max(mostOf(px), mostOf(py))
-	scale := 1.0
-	if most > 0 && (most < 1e-100 || most > 1e100) {
-		_, e := math.Frexp(most)
-		scale = math.Ldexp(1, min(max(-e, -1021), 1021))
-	}
+	scale := scaleFor(max(mostOf(px), mostOf(py)))
 	mean := meanOf(px, scale)
 	reference := buildTree(newSpace(px, mean, scale))
 	queries := reference
@@ -66,6 +61,15 @@ func transformed(method, name string, x *mat.Dense, metric distance.Metric) (*ma
 		return y, nil
 	}
 	return x, nil
+}
+
+// scaleFor is a power of two that keeps squares of numbers up to most from overflowing and vanishing.
+func scaleFor(most float64) float64 {
+	if most == 0 || most >= 1e-100 && most <= 1e100 {
+		return 1
+	}
+	_, e := math.Frexp(most)
+	return math.Ldexp(1, min(max(-e, -1021), 1021))
 }
 
 func mostOf(x *mat.Dense) float64 {
