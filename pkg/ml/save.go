@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -28,6 +29,10 @@ type manifest struct {
 	Kind    string                     `json:"kind"`
 	Format  int                        `json:"format"`
 	Library string                     `json:"library"`
+	Method  string                     `json:"method,omitempty"` // this and the next three: see Provenance
+	Options json.RawMessage            `json:"options,omitempty"`
+	Seed    *uint64                    `json:"seed,omitempty"`
+	Data    *Fingerprint               `json:"data,omitempty"`
 	Fields  map[string]json.RawMessage `json:"fields"`
 }
 
@@ -48,30 +53,47 @@ func kindOf(t reflect.Type) (string, error) {
 	defer kinds.RUnlock()
 	kind, ok := kinds.byType[t]
 	if !ok {
-		return "", fmt.Errorf("ml: %v is not a model that can be saved", t)
+		return "", fmt.Errorf("%v is not a model that can be saved: nobody has registered it", t)
 	}
 	return kind, nil
 }
 
 // Save writes a model to a file, in one step: a reader of path sees the old file or the whole new one. The model's exported fields are kept to the last
-// bit, arrays as .npy.
-func Save[M any](path string, model *M) error {
-	if model == nil {
-		return fmt.Errorf("ml.Save: the model is nil")
-	}
-	kind, err := kindOf(reflect.TypeFor[M]())
-	if err != nil {
-		return err
-	}
-	w := writer{manifest: manifest{Kind: kind, Format: format, Library: Version, Fields: map[string]json.RawMessage{}}, arrays: map[string][]byte{}}
-	if err := w.fields("", reflect.ValueOf(model).Elem()); err != nil {
-		return fmt.Errorf("ml.Save: %s: %w", kind, err)
-	}
-	data, err := w.zip()
+// bit, arrays as .npy. from, at most one, says where the model comes from, and Describe reads it back:
+//
+//	ml.Save("digits.zip", model, ml.Provenance{Method: kmeans, Data: x})
+func Save[M any](path string, model *M, from ...Provenance) error {
+	data, err := encode(model, from)
 	if err != nil {
 		return fmt.Errorf("ml.Save: %w", err)
 	}
-	return replace(path, data)
+	if err := replace(path, data); err != nil {
+		return fmt.Errorf("ml.Save: %w", err)
+	}
+	return nil
+}
+
+func encode[M any](model *M, from []Provenance) ([]byte, error) {
+	if model == nil {
+		return nil, errors.New("the model is nil")
+	}
+	if len(from) > 1 {
+		return nil, fmt.Errorf("%d provenances, want one at most", len(from))
+	}
+	kind, err := kindOf(reflect.TypeFor[M]())
+	if err != nil {
+		return nil, err
+	}
+	w := writer{manifest: manifest{Kind: kind, Format: format, Library: Version, Fields: map[string]json.RawMessage{}}, arrays: map[string][]byte{}}
+	for _, p := range from {
+		if err := w.manifest.add(p); err != nil {
+			return nil, fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	if err := w.fields("", reflect.ValueOf(model).Elem()); err != nil {
+		return nil, fmt.Errorf("%s: %w", kind, err)
+	}
+	return w.zip()
 }
 
 // replace writes a file beside path, flushes it to the disk, and renames it.
@@ -92,6 +114,7 @@ type writer struct {
 	manifest manifest
 	arrays   map[string][]byte
 	order    []string
+	size     int64 // of the arrays, in bytes
 }
 
 // fields records every exported field of a struct; those of a nested struct carry its name and a dot before their own.
@@ -183,6 +206,9 @@ func (w *writer) array(name string, shape []int, data any) error {
 	if err := npy.Write(&b, shape, data); err != nil {
 		return fmt.Errorf("field %s: %w", name, err)
 	}
+	if w.size += int64(b.Len()); w.size > maxArrays {
+		return fmt.Errorf("field %s: the arrays have more than %d bytes, which Load would refuse", name, int64(maxArrays))
+	}
 	w.arrays[name], w.order = b.Bytes(), append(w.order, name)
 	return nil
 }
@@ -221,7 +247,7 @@ func (w *writer) zip() ([]byte, error) {
 func Load[M any](path string) (*M, error) {
 	kind, err := kindOf(reflect.TypeFor[M]())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ml.Load: %w", err)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -238,44 +264,57 @@ func broken(f string, args ...any) error {
 	return fmt.Errorf(f+": %w", append(args, ErrFormat)...)
 }
 
-// maxManifest bounds model.json as it is unpacked; arrays are bounded by npy's own limit.
-const maxManifest = 16 << 20
+// What is unpacked is bounded, since a small zip can hold a great deal: model.json, and all arrays of a model together.
+const (
+	maxManifest = 16 << 20
+	maxArrays   = 4 << 30
+)
 
 func decode(data []byte, kind string, v reflect.Value) error {
+	r, err := open(data)
+	if err != nil {
+		return err
+	}
+	if r.manifest.Kind != kind {
+		return broken("it holds a %q, want a %q", r.manifest.Kind, kind)
+	}
+	return r.fields("", v)
+}
+
+// open reads model.json.
+func open(data []byte) (*reader, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return broken("%v", err)
+		return nil, broken("%v", err)
 	}
-	r := reader{files: map[string]*zip.File{}}
+	r := &reader{files: map[string]*zip.File{}, left: maxArrays}
 	for _, f := range z.File {
 		r.files[f.Name] = f
 	}
 	head, err := r.open("model.json")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	raw, err := io.ReadAll(io.LimitReader(head, maxManifest+1))
 	if err = errors.Join(err, head.Close()); err != nil {
-		return broken("model.json: %v", err)
+		return nil, broken("model.json: %v", err)
 	}
 	if len(raw) > maxManifest {
-		return broken("model.json has more than %d bytes", maxManifest)
+		return nil, broken("model.json has more than %d bytes", maxManifest)
 	}
 	if err := json.Unmarshal(raw, &r.manifest); err != nil {
-		return broken("model.json: %v", err)
+		return nil, broken("model.json: %v", err)
 	}
-	switch {
-	case r.manifest.Kind != kind:
-		return broken("it holds a %q, want a %q", r.manifest.Kind, kind)
-	case r.manifest.Format < 1 || r.manifest.Format > format:
-		return broken("its format is %d, this version of the library (%s) reads 1 to %d", r.manifest.Format, Version, format)
+	if r.manifest.Format < 1 || r.manifest.Format > format {
+		return nil, broken("its format is %d, this version of the library (%s) reads 1 to %d", r.manifest.Format, Version, format)
 	}
-	return r.fields("", v)
+	return r, nil
 }
 
 type reader struct {
 	manifest manifest
 	files    map[string]*zip.File
+	left     int64 // bytes of arrays that may still be unpacked
 }
 
 func (r *reader) open(name string) (io.ReadCloser, error) {
@@ -360,10 +399,14 @@ func (r *reader) array(name string, v reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	a, err := npy.Read(rc, npy.Limits{})
+	if r.left <= 0 {
+		return broken("its arrays have more than %d bytes", int64(maxArrays))
+	}
+	a, err := npy.Read(rc, npy.Limits{MaxBytes: r.left})
 	if err = errors.Join(err, rc.Close()); err != nil {
 		return broken("%s.npy: %v", name, err)
 	}
+	r.left -= 8 * int64(a.Len())
 	floats, isFloats := a.Data.([]float64)
 	square := len(a.Shape) == 2 && a.Shape[0] == a.Shape[1]
 	switch v.Interface().(type) {
@@ -374,6 +417,9 @@ func (r *reader) array(name string, v reflect.Value) error {
 		}
 	case *mat.SymDense:
 		if isFloats && square && len(floats) > 0 {
+			if !symmetric(a.Shape[0], floats) {
+				return broken("%s.npy is not symmetric", name)
+			}
 			v.Set(reflect.ValueOf(mat.NewSymDense(a.Shape[0], floats)))
 			return nil
 		}
@@ -393,4 +439,16 @@ func (r *reader) array(name string, v reflect.Value) error {
 		}
 	}
 	return broken("%s.npy has shape %v and elements %T, which do not fit a %v", name, a.Shape, a.Data, v.Type())
+}
+
+// symmetric compares bits, so that a NaN equals itself.
+func symmetric(n int, x []float64) bool {
+	for i := range n {
+		for j := range i {
+			if math.Float64bits(x[i*n+j]) != math.Float64bits(x[j*n+i]) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -7,11 +7,14 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/golatent/latent/internal/npy"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -127,6 +130,7 @@ func TestLoadRefuses(t *testing.T) {
 		"future":        {rewritten(t, "model.json", []byte(`{"kind":"ml.toy","format":99}`)), "format is 99"},
 		"missing field": {rewritten(t, "model.json", []byte(`{"kind":"ml.toy","format":1,"fields":{}}`)), "no field"},
 		"missing layer": {rewritten(t, "Layers.1.npy", nil), "no Layers.1.npy"},
+		"not symmetric": {rewritten(t, "Cov.npy", lopsided()), "Cov.npy is not symmetric"},
 		"broken array":  {rewritten(t, "Centers.npy", []byte("\x93NUMPY")), "Centers.npy"},
 	} {
 		path := filepath.Join(dir, "m.zip")
@@ -157,15 +161,139 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// lopsided is an array of 2×2 that is not symmetric.
+func lopsided() []byte {
+	var b bytes.Buffer
+	if err := npy.Write(&b, []int{2, 2}, []float64{1, 2, 3, 4}); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// Whatever the file, Load gives an error of its kind or a model; and a model that was loaded is one that can be saved and loaded again.
 func FuzzLoad(f *testing.F) {
-	f.Add(rewritten(f, "", nil))
-	f.Add([]byte("PK\x05\x06"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		var m toy
-		if err := decode(data, "ml.toy", reflect.ValueOf(&m).Elem()); err != nil && !errors.Is(err, ErrFormat) {
-			t.Fatalf("%v is no ErrFormat", err)
+	good := rewritten(f, "", nil)
+	z, err := zip.NewReader(bytes.NewReader(good), int64(len(good)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	members := map[string][]byte{}
+	for _, file := range z.File {
+		r, _ := file.Open()
+		members[file.Name], _ = io.ReadAll(r)
+	}
+	f.Add(good, "", []byte(nil))
+	f.Add([]byte("PK\x05\x06"), "", []byte(nil))
+	for name, data := range members {
+		f.Add([]byte(nil), name, data)
+	}
+	f.Fuzz(func(t *testing.T, file []byte, name string, data []byte) {
+		if name != "" { // one member changed, behind a checksum that fits
+			var out bytes.Buffer
+			z := zip.NewWriter(&out)
+			for n, d := range members {
+				if n == name {
+					d = data
+				}
+				w, _ := z.CreateHeader(&zip.FileHeader{Name: n, Method: zip.Store})
+				w.Write(d)
+			}
+			z.Close()
+			file = out.Bytes()
+		}
+		load := func(file []byte) (*toy, error) {
+			var m toy
+			err := decode(file, "ml.toy", reflect.ValueOf(&m).Elem())
+			return &m, err
+		}
+		m, err := load(file)
+		if err != nil {
+			if !errors.Is(err, ErrFormat) {
+				t.Fatalf("%v is no ErrFormat", err)
+			}
+			return
+		}
+		first, err := encode(m, nil)
+		if err != nil {
+			t.Fatalf("a model that was loaded can't be saved: %v", err)
+		}
+		again, err := load(first)
+		if err != nil {
+			t.Fatalf("a model that was loaded, saved, can't be loaded: %v", err)
+		}
+		if second, err := encode(again, nil); err != nil || !bytes.Equal(first, second) {
+			t.Fatalf("it is another model (%v)", err)
 		}
 	})
+}
+
+// A reader of the file finds a whole model at every moment, also when the writer is killed in the middle.
+func TestSaveIsAtomic(t *testing.T) {
+	big := func(v float64) *toy {
+		m := sample()
+		m.Centers = mat.NewDense(300, 300, nil)
+		m.Centers.Apply(func(i, j int, _ float64) float64 { return v + float64(i*j%7) }, m.Centers)
+		return m
+	}
+	if path := os.Getenv("LATENT_TEST_SAVE"); path != "" {
+		for i := 0; ; i++ {
+			if err := Save(path, big(float64(i%2))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if testing.Short() {
+		t.Skip("starts a process")
+	}
+	path := filepath.Join(t.TempDir(), "m.zip")
+	if err := Save(path, big(0)); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestSaveIsAtomic$")
+		cmd.Env = append(os.Environ(), "LATENT_TEST_SAVE="+path)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(150 * time.Millisecond); time.Now().Before(end); {
+			m, err := Load[toy](path)
+			if err != nil {
+				t.Errorf("while it is written: %v", err)
+				break
+			}
+			if v := m.Centers.At(0, 0); v != 0 && v != 1 || m.Centers.At(299, 299) != v+float64(299*299%7) {
+				t.Errorf("while it is written: a mixture of two models")
+			}
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	if _, err := Load[toy](path); err != nil {
+		t.Errorf("after the writer was killed: %v", err)
+	}
+	if now, err := os.Stat(path); err != nil || !now.ModTime().After(old.ModTime()) {
+		t.Errorf("nothing was written (%v)", err)
+	}
+}
+
+// A save that fails leaves neither a part nor a changed file.
+func TestSaveThatFails(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "taken"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"taken", "none/m.zip"} {
+		if err := Save(filepath.Join(dir, name), sample()); err == nil || !strings.HasPrefix(err.Error(), "ml.Save: ") || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("%v are left", entries)
+	}
 }
 
 func TestDense(t *testing.T) {
