@@ -100,7 +100,7 @@ func (s NNDescent) begin(ctx context.Context, x mat.Matrix) (*descent, error) {
 	case !(s.Tolerance >= 0 && s.Tolerance < 1):
 		return nil, ml.BadParameter(method, "Tolerance", s.Tolerance, "0 (for 0.01) or a number below 1")
 	}
-	return newDescent(ctx, method, dense, s.Metric, s.K)
+	return newDescent(ctx, method, dense, s.Metric, s.K, s.Seed)
 }
 
 // rounds fills the lists of d and yields after the trees and after every round.
@@ -131,11 +131,13 @@ func orDefault(v, otherwise int) int {
 	return v
 }
 
-// descent is the state: of each row a list of at most k others, nearest first.
+// descent is the state: of each row a list of at most k others, nearest first. Rows lie in the order of a tree of their own, so that what is compared lies
+// together in memory.
 type descent struct {
 	*space
 	method    string
 	x         *mat.Dense
+	index     []int32 // the row of x that each was
 	metric    distance.Metric
 	rows      func(dst, a, rows []float64) // what orders rows as the metric does: of a from each of rows, one behind the other
 	values    []float64                    // what rows measures, row by row
@@ -157,7 +159,7 @@ type acquaintance struct {
 	fresh bool // has not been introduced yet
 }
 
-func newDescent(ctx context.Context, method string, x *mat.Dense, metric distance.Metric, k int) (*descent, error) {
+func newDescent(ctx context.Context, method string, x *mat.Dense, metric distance.Metric, k int, seed uint64) (*descent, error) {
 	n, _ := x.Dims()
 	d := &descent{method: method, x: x, metric: metric, wanted: k, k: min(k+10, n-1)}
 	px, err := transformed(method, "x", x, metric)
@@ -166,6 +168,10 @@ func newDescent(ctx context.Context, method string, x *mat.Dense, metric distanc
 	}
 	scale := scaleFor(mostOf(px))
 	d.space = newSpace(px, meanOf(px, scale), scale)
+	var order randomTree
+	order.grow(ctx, d.space, 32, rng.New(seed, 2))
+	d.index = order.index
+	d.space = d.space.permuted(d.index)
 	d.values = d.given
 	switch m := metric.(type) {
 	case nil, distance.Euclidean, distance.SqEuclidean, distance.Cosine, distance.Correlation:
@@ -179,7 +185,7 @@ func newDescent(ctx context.Context, method string, x *mat.Dense, metric distanc
 		if _, err := distance.NewRows(metric, x, nil); err != nil { // for the check of its options
 			return nil, err
 		}
-		d.values = x.RawMatrix().Data
+		d.values = gathered(x.RawMatrix().Data, d.index, d.d)
 		d.rows = func(dst, a, rows []float64) {
 			for i := range dst {
 				dst[i] = m.Distance(a, rows[i*len(a):(i+1)*len(a)])
@@ -202,7 +208,7 @@ func (d *descent) value(i int) []float64 { return d.values[i*d.d : (i+1)*d.d] }
 // introduce tells two rows of each other.
 func (d *descent) introduce(i, j int32, v float64) {
 	if v-v != 0 || v < 0 {
-		err := ml.NotFinite(d.method, "the distance between rows %d and %d is %v, want a number of 0 or more", i, j, v)
+		err := ml.NotFinite(d.method, "the distance between rows %d and %d is %v, want a number of 0 or more", d.index[i], d.index[j], v)
 		d.bad.CompareAndSwap(nil, &err)
 		return
 	}
@@ -223,7 +229,7 @@ func (d *descent) offer(i, j int32, v float64) {
 	list := d.lists[int(i)*d.k : (int(i)+1)*d.k]
 	m := int(d.size[i])
 	at := m
-	for at > 0 && (list[at-1].d > v || list[at-1].d == v && list[at-1].row >= j) {
+	for at > 0 && (list[at-1].d > v || list[at-1].d == v && d.index[list[at-1].row] >= d.index[j]) {
 		at--
 	}
 	// A pair's distance is the same however often it is measured, so that a row that is there already lies where it would go.
@@ -239,6 +245,21 @@ func (d *descent) offer(i, j int32, v float64) {
 	if m == d.k {
 		d.far[i].Store(math.Float64bits(list[m-1].d))
 	}
+}
+
+// permuted lays the rows in another order.
+func (s *space) permuted(index []int32) *space {
+	p := *s
+	p.given, p.moved, p.halves = gathered(s.given, index, s.d), gathered(s.moved, index, s.d), gathered(s.halves, index, 1)
+	return &p
+}
+
+func gathered(rows []float64, index []int32, d int) []float64 {
+	out := make([]float64, len(rows))
+	for k, i := range index {
+		copy(out[k*d:(k+1)*d], rows[int(i)*d:])
+	}
+	return out
 }
 
 // block is the number of rows that a goroutine takes at a time.
@@ -392,11 +413,11 @@ func (d *descent) graph() (*Graph, error) {
 		if int(d.size[i]) < d.wanted {
 			return nil, nil
 		}
-		lists[i].near = all[i*d.wanted : (i+1)*d.wanted]
-		for k := range lists[i].near {
-			a := d.lists[i*d.k+k]
-			lists[i].near[k] = candidate{a.d, int(a.row)}
+		near := all[i*d.wanted : (i+1)*d.wanted]
+		for k, a := range d.list(i)[:d.wanted] {
+			near[k] = candidate{a.d, int(d.index[a.row])}
 		}
+		lists[d.index[i]].near = near
 	}
 	s := search{lists: lists, want: limit{k: d.wanted, radius: math.Inf(1)}}
 	if err := s.finish(context.Background(), d.method, d.metric, d.x, nil); err != nil {
