@@ -1,0 +1,176 @@
+package neural
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/golatent/latent/pkg/ml"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/mat"
+)
+
+// A Graph is a function of a network: it reads its weights under s and computes its outputs from its inputs. It has no side effects, and panics, as
+// GoMLX's own functions do, where shapes do not fit; Train and Func make errors of that.
+type Graph func(s *model.Scope, in []*graph.Node) []*graph.Node
+
+// Func runs a graph with weights. It is compiled when it is first called, once for each shape of its inputs, and may be called by several goroutines.
+type Func struct {
+	mu      sync.Mutex
+	backend *Backend
+	store   *model.Store
+	exec    *model.Exec
+}
+
+// NewFunc gives a graph its weights. backend is a name for Open.
+func NewFunc(backend string, w Weights, g Graph) (*Func, error) {
+	b, err := Open(backend)
+	if err != nil {
+		return nil, err
+	}
+	f := &Func{backend: b}
+	return f, guard("neural.NewFunc", func() (err error) {
+		f.store = model.NewStore()
+		if err := w.put("neural.NewFunc", f.store, false); err != nil {
+			return err
+		}
+		f.exec, err = model.NewExec(b.Backend, f.store, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+			out := g(s.At("%s", modelScope[1:]), in)
+			if names := missing(f.store); len(names) > 0 {
+				panic(fmt.Errorf("the graph asks for weights that there are none of: %v", names))
+			}
+			return out
+		})
+		if err == nil {
+			f.exec.SetMaxCache(-1)
+		}
+		return err
+	})
+}
+
+func missing(store *model.Store) (names []string) {
+	for v := range store.IterVariables() {
+		if !v.HasValue() {
+			names = append(names, v.Path())
+		}
+	}
+	return names
+}
+
+// set replaces the weights; their names and shapes stay.
+func (f *Func) set(w Weights) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, name := range w.Names {
+		t, err := w.tensor(i)
+		if err != nil {
+			return err
+		}
+		if err := f.store.GetVariable(modelScope + name).SetValue(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Call computes the outputs of one set of inputs.
+func (f *Func) Call(in ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	args := make([]any, len(in))
+	for i, t := range in {
+		args[i] = t
+	}
+	err = guard("neural.Func", func() (err error) {
+		out, err = f.exec.Call(args...)
+		return err
+	})
+	return out, err
+}
+
+// Rows computes outputs for every example, chunk of them at a time, all inputs in step; the graph must give one row for each example. The last chunk is
+// filled up with its own last example, so that one shape is compiled. It stops between chunks when ctx ends.
+func (f *Func) Rows(ctx context.Context, chunk int, in ...*Array) ([]*mat.Dense, error) {
+	const method = "neural.Func.Rows"
+	if chunk < 1 {
+		return nil, ml.BadParameter(method, "chunk", chunk, "at least 1")
+	}
+	if len(in) == 0 {
+		return nil, ml.Empty(method, "there is no input")
+	}
+	n := in[0].Len()
+	args := make([]*tensors.Tensor, len(in))
+	for k, a := range in {
+		if err := a.check(method, fmt.Sprintf("input %d", k)); err != nil {
+			return nil, err
+		}
+		if a.Len() != n {
+			return nil, ml.BadShape(method, "input %d has %d examples, input 0 has %d", k, a.Len(), n)
+		}
+		var err error
+		if args[k], err = newTensor(f.backend, a.batch(chunk)); err != nil {
+			return nil, err
+		}
+	}
+	var out []*mat.Dense
+	rows := make([]int, chunk)
+	for lo := 0; lo < n; lo += chunk {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			rows[i] = min(lo+i, n-1)
+		}
+		for k, a := range in {
+			if err := a.fill(args[k], rows); err != nil {
+				return nil, err
+			}
+		}
+		part, err := f.Call(args...)
+		if err != nil {
+			return nil, err
+		}
+		for k, t := range part {
+			m, err := Matrix(t)
+			if err != nil {
+				return nil, err
+			}
+			r, c := m.Dims()
+			if r != chunk {
+				return nil, ml.BadShape(method, "output %d has %d rows for %d examples", k, r, chunk)
+			}
+			if lo == 0 {
+				out = append(out, mat.NewDense(n, c, nil))
+			}
+			hi := min(lo+chunk, n)
+			out[k].Slice(lo, hi, 0, c).(*mat.Dense).Copy(m.Slice(0, hi-lo, 0, c))
+		}
+	}
+	return out, nil
+}
+
+// Funcs keeps the compiled functions of one model. The zero value is empty and ready.
+type Funcs struct {
+	mu     sync.Mutex
+	byName map[string]*Func
+}
+
+// Get returns the function of a name, made by NewFunc the first time.
+func (c *Funcs) Get(name, backend string, w Weights, g Graph) (*Func, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, ok := c.byName[name]; ok {
+		return f, nil
+	}
+	f, err := NewFunc(backend, w, g)
+	if err != nil {
+		return nil, err
+	}
+	if c.byName == nil {
+		c.byName = map[string]*Func{}
+	}
+	c.byName[name] = f
+	return f, nil
+}
