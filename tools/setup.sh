@@ -34,13 +34,14 @@ step() {
 check() {
   command -v go >/dev/null || die "Go is missing. Install Go 1.26 or newer: https://go.dev/dl"
   GO_VERSION=$(go env GOVERSION) || die "the go command does not work"
-  case $GO_VERSION in go1.2[6-9]*|go1.[3-9][0-9]*|devel*) ;; *) die "Go 1.26 or newer is needed, this is $GO_VERSION. Install it: https://go.dev/dl" ;; esac
+  case $GO_VERSION in go1.2[6-9]*|go1.[3-9][0-9]*|go1.[1-9][0-9][0-9]*|devel*) ;; *) die "Go 1.26 or newer is needed, this is $GO_VERSION. Install it: https://go.dev/dl" ;; esac
   GO_ROOT=$(go env GOROOT)
   python=${PYTHON:-}
   for p in ${python:-python3 python3.14 python3.13 python3.12 python3.11 python3.10}; do
     if command -v "$p" >/dev/null && "$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then python=$p; break; fi
     python=
   done
+  [ -n "$python" ] || [ -z "${PYTHON:-}" ] || die "PYTHON=$PYTHON is no Python 3.10 or newer"
   [ -n "$python" ] || die "Python 3.10 or newer is needed (found: $(python3 --version 2>/dev/null || echo none)). On Debian or Ubuntu: apt install python3 python3-venv; on macOS: brew install python"
   PYTHON_VERSION=$("$python" --version)
   [ -x "$venv/bin/python" ] || "$python" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"
