@@ -1,0 +1,9 @@
+//go:build !linux
+
+package wire
+
+import "os/exec"
+
+const canEnclose = false
+
+func enclose(*exec.Cmd) {}
