@@ -213,6 +213,19 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+func TestBadge(t *testing.T) {
+	defer func(was bool) { gonbui.IsNotebook = was }(gonbui.IsNotebook)
+	gonbui.IsNotebook = true
+	shown, _, _ := cellRun(t, func() { Badge("backend", "<go>") })
+	if words, picture, _ := strings.Cut(strings.Join(shown, ""), "|"); words != "backend" || !strings.Contains(picture, "backend: &lt;go&gt;") {
+		t.Errorf("%q", shown)
+	}
+	gonbui.IsNotebook = false
+	if shown, _, _ := cellRun(t, func() { Badge("backend", "go") }); len(shown) != 1 || shown[0] != "backend: go|" {
+		t.Errorf("outside a notebook: %q", shown)
+	}
+}
+
 func TestProgressPassesEverythingOn(t *testing.T) {
 	bad := errors.New("bad")
 	steps := func(yield func(int, error) bool) {

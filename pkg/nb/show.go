@@ -142,3 +142,14 @@ func Number(x float64) string {
 	}
 	return strconv.FormatFloat(x, 'g', 4, 64)
 }
+
+// Badge shows what belongs to this run and not to the notebook, a backend or a number of processors: the picture says "label: value", and the words that are
+// kept with it only the label, since the text of an output is the same on every machine.
+func Badge(label, value string) {
+	if !gonbui.IsNotebook {
+		display(label+": "+value, "", "")
+		return
+	}
+	display(label, `<div style="display:inline-block;font:13px sans-serif;border:1px solid currentColor;border-radius:1em;padding:.1em .8em;opacity:.75">`+
+		html.EscapeString(label+": "+value)+`</div>`, "")
+}
