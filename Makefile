@@ -4,6 +4,8 @@
 #   make test             all tests, as CI runs them
 #   make notebooks        execute notebooks, write outputs     NB=03  CHECK=yes  JOBS=2
 #   make bench            the library beside its Python peers  BENCH=kmeans  ROUNDS=2
+#   make course           a folder for nbgrader to run a course in   COURSE=../my-course
+#   make tutorials        the assignments: their tests, and nbgrader from release to gradebook
 #   make latency          how long a cell takes, by kind
 #   make clean            remove what set-up made here
 
@@ -22,7 +24,7 @@ jupyter := env -u PYTHONPATH JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter JUPY
 	JUPYTER_RUNTIME_DIR=$(CURDIR)/.venv/run PATH="$(CURDIR)/.venv/bin:$$PATH" GOFLAGS=
 python := $(jupyter) $(CURDIR)/.venv/bin/python
 
-.PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench latency requirements clean
+.PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench tutorials course latency requirements clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -67,6 +69,15 @@ bench:
 	go build -o .venv-bench/bin/latent-bench ./bench
 	.venv-bench/bin/latent-bench -only "$(BENCH)" -rounds $(ROUNDS)
 
+course:
+	@tools/setup.sh grade
+	@.venv-grade/bin/python tutorials/course.py "$(COURSE)"
+
+tutorials:
+	@tools/setup.sh grade
+	go test ./tutorials/...
+	env -u PYTHONPATH .venv-grade/bin/python tutorials/endtoend.py
+
 latency:
 	@tools/setup.sh lab
 	$(python) tools/nbtest/latency.py
@@ -75,10 +86,12 @@ latency:
 requirements:
 	cd tools && for f in requirements requirements-test; do uv pip compile -q --universal --generate-hashes --python-version 3.10 \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate $$f.in -o $$f.txt; done
+	cd tools && uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
+		--no-annotate requirements-grade.in -o requirements-grade.txt
 	cd tools && uv pip compile -q --python-platform x86_64-manylinux_2_28 --generate-hashes --python-version 3.12 --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate requirements-cuda.in -o requirements-cuda.txt
 	cd bench && uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
 		--no-annotate requirements.in -o requirements.txt
 
 clean:
-	rm -rf .venv .venv-bench .cache bench/inputs
+	rm -rf .venv .venv-bench .venv-grade .cache bench/inputs

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set up the laboratory inside the clone: Jupyter in .venv, the Go kernel, the XLA plugin, a warm build cache.
 #
-#   tools/setup.sh [lab|test|bench]      lab is the default; test and bench add what those need
+#   tools/setup.sh [lab|test|bench|grade]      lab is the default; test, bench and grade add what those need
 #
 # Each step leaves a stamp named by the hash of what it was made from, so that an interrupted run goes on where it stopped, a changed pin
 # runs one step again, and a second run does nothing. Nothing is written outside the clone but Go's own caches.
@@ -69,6 +69,11 @@ step_bench() {
   rm -rf .venv-bench && "$python" -m venv .venv-bench
   .venv-bench/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r bench/requirements.txt
 }
+step_grade() { # an environment of its own: its extensions of JupyterLab are for teachers
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "nbgrader needs Python 3.11 or newer, this is $PYTHON_VERSION. Name another by PYTHON=python3.12"
+  rm -rf .venv-grade && "$python" -m venv .venv-grade
+  .venv-grade/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r tools/requirements-grade.txt
+}
 step_gotools() {
   mkdir -p "$bin"
   (cd tools && GOBIN=$bin go install tool && go build -o "$venv/latent/cell/go" ./cellgo)
@@ -129,3 +134,4 @@ step warm "Go build cache, so that the first cell is quick (about 60 s the first
 step trust "Trusting the notebooks of this clone" notebooks/[0-9]*.ipynb
 [ "$what" != test ] || step tests "Test tools" tools/requirements-test.txt tools/lint/go.mod
 [ "$what" != bench ] || step bench "The Python peers in .venv-bench (about a minute)" bench/requirements.txt
+[ "$what" != grade ] || step grade "nbgrader in .venv-grade (about a minute)" tools/requirements-grade.txt
