@@ -38,6 +38,11 @@ const (
 // Saad, Tiago & Chelikowsky, 2006), so eigenvalues may be multiple. The result depends on the seed within the residual. Cancelled, it returns
 // the best it has, and ctx.Err().
 func Smallest(ctx context.Context, a Operator, count int, known [][]float64, seed uint64) (Result, error) {
+	return SmallestWithin(ctx, a, count, known, seed, tolerance)
+}
+
+// SmallestWithin is Smallest to a residual of at most the given one, for whoever wants no more than a direction: Converged says that it was reached.
+func SmallestWithin(ctx context.Context, a Operator, count int, known [][]float64, seed uint64, tolerance float64) (Result, error) {
 	n := a.Dim()
 	count = min(count, n-len(known))
 	if count <= 0 {

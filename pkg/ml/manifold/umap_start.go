@@ -1,0 +1,244 @@
+package manifold
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"github.com/golatent/latent/internal/blas"
+	"github.com/golatent/latent/internal/eigen"
+	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/pkg/ml/neighbors"
+	"gonum.org/v1/gonum/mat"
+)
+
+// spectralStart places the points of a graph by the eigenvectors of its normalized Laplacian I − D^-½WD^-½ that come after the first, which is constant but for the degrees. Parts
+// of the graph that no edge joins are placed each by itself, around the place of its mean (x holds the points, or is nil). Coordinates are about 10 in size.
+func spectralStart(ctx context.Context, g *FuzzyGraph, x *mat.Dense, k int, seed uint64) (*mat.Dense, error) {
+	n := g.Len()
+	r := rng.New(seed, 3)
+	part, count := (&neighbors.Graph{Start: g.Start, Index: g.Index, Distance: g.Weight}).Components()
+	y := mat.NewDense(n, k, nil)
+	if count == 1 {
+		err := spectralPart(ctx, g, nil, nil, y, seed, r)
+		if err != nil {
+			return nil, err
+		}
+		scaleTo(y, 10)
+		return y, nil
+	}
+	members, place := make([][]int, count), make([]int32, n)
+	for i, c := range part {
+		place[i] = int32(len(members[c]))
+		members[c] = append(members[c], i)
+	}
+	centers, err := partCenters(ctx, x, members, k, seed)
+	if err != nil {
+		return nil, err
+	}
+	room, err := roomAround(ctx, centers)
+	if err != nil {
+		return nil, err
+	}
+	for c, rows := range members {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		own := mat.NewDense(len(rows), k, nil)
+		if err := spectralPart(ctx, g, rows, place, own, seed, r); err != nil {
+			return nil, err
+		}
+		scaleTo(own, room[c])
+		for l, i := range rows {
+			for a := range k {
+				y.Set(i, a, centers.At(c, a)+own.At(l, a))
+			}
+		}
+	}
+	scaleTo(y, 10)
+	return y, nil
+}
+
+// partCenters places the parts of a graph relative to each other: a few along the axes, many by the principal components of their means.
+func partCenters(ctx context.Context, x *mat.Dense, members [][]int, k int, seed uint64) (*mat.Dense, error) {
+	count := len(members)
+	if count <= 2*k || x == nil {
+		c := mat.NewDense(count, k, nil)
+		r := rng.New(seed, 4)
+		half := (count + 1) / 2
+		for i := range count {
+			switch {
+			case count > 2*k:
+				for a := range k {
+					c.Set(i, a, 2*r.Float64()-1)
+				}
+			case i < half:
+				c.Set(i, i, 1)
+			default:
+				c.Set(i, i-half, -1)
+			}
+		}
+		return c, nil
+	}
+	y, _ := tamed(x)
+	_, d := y.Dims()
+	means := mat.NewDense(count, d, nil)
+	for c, rows := range members {
+		for _, i := range rows {
+			blas.Axpy(1/float64(len(rows)), y.RawRowView(i), means.RawRowView(c))
+		}
+	}
+	centers, err := principal(ctx, means, k, seed)
+	if err != nil {
+		return nil, err
+	}
+	scaleTo(centers, 1)
+	return centers, nil
+}
+
+// roomAround is half the distance from each center to the nearest other one that is not at the same place.
+func roomAround(ctx context.Context, centers *mat.Dense) ([]float64, error) {
+	n, _ := centers.Dims()
+	g, err := neighbors.KNN{K: min(8, n-1)}.Fit(ctx, centers)
+	if err != nil {
+		return nil, err
+	}
+	room := make([]float64, n)
+	for i := range room {
+		room[i] = 1 / math.Sqrt(float64(n))
+		_, d := g.Of(i)
+		for _, v := range d {
+			if v > 0 {
+				room[i] = v / 2
+				break
+			}
+		}
+	}
+	return room, nil
+}
+
+// spectralPart writes the start of the points rows of a graph, which are a part of it, to y; place says where in rows a point stands. Nil means all points. A part of
+// few points is placed at random.
+func spectralPart(ctx context.Context, g *FuzzyGraph, rows []int, place []int32, y *mat.Dense, seed uint64, r *rand.Rand) error {
+	n, k := y.Dims()
+	if n < 2*k || n <= k+1 {
+		for i := range n {
+			for a := range k {
+				y.Set(i, a, 2*r.Float64()-1)
+			}
+		}
+		return ctx.Err()
+	}
+	l := newNormalized(g, rows, place)
+	var found eigen.Result
+	if n <= 200 {
+		found, _ = eigen.SmallestDense(l.lifted(), k)
+	} else {
+		// More digits than these a start has no use for, and they would cost more than the map.
+		var err error
+		found, err = eigen.SmallestWithin(ctx, l, k, [][]float64{l.first}, seed, 1e-5)
+		if err != nil {
+			return err
+		}
+	}
+	for a, v := range found.Vectors {
+		upright(v)
+		for i, f := range v {
+			y.Set(i, a, f)
+		}
+	}
+	return ctx.Err()
+}
+
+// scaleTo stretches a map so that its largest coordinate is most in size.
+func scaleTo(y *mat.Dense, most float64) {
+	largest := 0.0
+	for _, v := range y.RawMatrix().Data {
+		largest = max(largest, math.Abs(v))
+	}
+	if largest > 0 {
+		y.Scale(most/largest, y)
+	}
+}
+
+// normalized is I − D^-½WD^-½ of a part of a graph that hangs together.
+type normalized struct {
+	start []int
+	index []int32
+	w     []float64
+	first []float64 // eigenvector of 0
+}
+
+func newNormalized(g *FuzzyGraph, rows []int, place []int32) *normalized {
+	n := g.Len()
+	if rows != nil {
+		n = len(rows)
+	}
+	of := func(l int) ([]int, []float64) {
+		if rows != nil {
+			l = rows[l]
+		}
+		return g.Of(l)
+	}
+	m := &normalized{start: make([]int, 1, n+1), first: make([]float64, n)}
+	total := 0.0
+	for l := range n {
+		_, w := of(l)
+		for _, v := range w {
+			m.first[l] += v
+		}
+		total += m.first[l]
+		m.first[l] = math.Sqrt(m.first[l])
+	}
+	for l := range n {
+		to, w := of(l)
+		for k, j := range to {
+			if rows != nil {
+				j = int(place[j])
+			}
+			m.index, m.w = append(m.index, int32(j)), append(m.w, w[k]/m.first[l]/m.first[j])
+		}
+		m.start = append(m.start, len(m.index))
+	}
+	for l := range m.first {
+		m.first[l] /= math.Sqrt(total)
+	}
+	return m
+}
+
+func (m *normalized) Dim() int       { return len(m.first) }
+func (m *normalized) Upper() float64 { return 2 }
+
+func (m *normalized) Apply(dst, src []float64, width int) {
+	_ = parallel.For(context.Background(), m.Dim(), 512, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := dst[i*width : (i+1)*width]
+			copy(row, src[i*width:(i+1)*width])
+			for k := m.start[i]; k < m.start[i+1]; k++ {
+				f := m.w[k]
+				for c, v := range src[int(m.index[k])*width : (int(m.index[k])+1)*width] {
+					row[c] -= f * v
+				}
+			}
+		}
+	})
+}
+
+// lifted is the whole matrix with the eigenvalue 0 moved to the top, where it is out of the way.
+func (m *normalized) lifted() *mat.SymDense {
+	n := m.Dim()
+	s := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			s.SetSym(i, j, 4*m.first[i]*m.first[j])
+		}
+		s.SetSym(i, i, s.At(i, i)+1)
+		for k := m.start[i]; k < m.start[i+1]; k++ {
+			if j := int(m.index[k]); j >= i {
+				s.SetSym(i, j, s.At(i, j)-m.w[k])
+			}
+		}
+	}
+	return s
+}
