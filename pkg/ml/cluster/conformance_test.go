@@ -3,6 +3,7 @@ package cluster
 import (
 	"testing"
 
+	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 )
@@ -31,5 +32,33 @@ func TestOptimalConforms(t *testing.T) {
 	line := mat.NewDense(8, 1, []float64{1, 1.5, 2, 10, 11, 30, 31, 33})
 	t.Run("one dimension", func(t *testing.T) {
 		mltest.Run(t, mltest.Method[KMeansModel]{Fit: Optimal1D{K: 3}.Fit, Predict: (*KMeansModel).Predict, Labels: labelsOf, Data: line})
+	})
+}
+
+func threeOf(t *Tree) []int {
+	labels, err := t.CutCount(3)
+	if err != nil {
+		return nil
+	}
+	return labels
+}
+
+func TestHierarchicalConforms(t *testing.T) {
+	for _, l := range linkages {
+		t.Run(string(l), func(t *testing.T) {
+			mltest.Run(t, mltest.Method[Tree]{Fit: Agglomerative{Linkage: l}.Fit, Labels: threeOf})
+		})
+	}
+	t.Run("average, city blocks", func(t *testing.T) {
+		mltest.Run(t, mltest.Method[Tree]{Fit: Agglomerative{Metric: distance.Manhattan{}}.Fit, Labels: threeOf})
+	})
+	t.Run("single, city blocks", func(t *testing.T) {
+		mltest.Run(t, mltest.Method[Tree]{Fit: Agglomerative{Linkage: Single, Metric: distance.Manhattan{}}.Fit, Labels: threeOf})
+	})
+	t.Run("DIANA", func(t *testing.T) {
+		mltest.Run(t, mltest.Method[Tree]{Fit: Diana{}.Fit, Labels: threeOf})
+	})
+	t.Run("bisecting k-means", func(t *testing.T) {
+		mltest.Run(t, mltest.Method[Tree]{Fit: BisectingKMeans{}.Fit, Labels: threeOf})
 	})
 }

@@ -1,4 +1,5 @@
-// Package cluster partitions points: k-means and its kin, with exact optima where they can be had.
+// Package cluster partitions points: k-means and its kin, with exact optima where they can be had; trees over points, built from below and from above, and what is read off
+// them; and cuts of graphs of similarities.
 package cluster
 
 import (
