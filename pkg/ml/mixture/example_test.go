@@ -3,6 +3,7 @@ package mixture_test
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml/evaluate"
@@ -66,4 +67,66 @@ func ExampleSoftKMeans() {
 	}
 	fmt.Printf("half way between the two: %.2f\n", r.RawRowView(0))
 	// Output: half way between the two: [0.50 0.50]
+}
+
+// Two lines, and where each of them holds.
+func ExampleLinearExperts() {
+	truth := &mixture.LinearExpertsModel{
+		Gate:         mixture.Gate{Coefficients: mat.NewDense(2, 1, []float64{-3, 3}), Intercepts: []float64{0, 0}},
+		Coefficients: mat.NewDense(2, 1, []float64{1, -2}), Intercepts: []float64{0, 5}, Variances: []float64{0.01, 0.01},
+	}
+	x := mat.NewDense(400, 1, nil)
+	x.Apply(func(i, _ int, _ float64) float64 { return float64(i)/100 - 2 }, x)
+	y, _, err := truth.Sample(x, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, err := mixture.LinearExperts{K: 2}.Fit(context.Background(), x, y)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	at := mat.NewDense(2, 1, []float64{-1.5, 1.5})
+	mean, err := m.Predict(at)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("at -1.5 the line of slope 1: %.1f; at 1.5 the line of slope -2: %.1f\n", mean[0], mean[1])
+	// Output: at -1.5 the line of slope 1: -1.5; at 1.5 the line of slope -2: 2.0
+}
+
+// A border with a corner, which one logistic regression can't draw.
+func ExampleLogisticExperts() {
+	x, y := mat.NewDense(900, 2, nil), make([]int, 900)
+	for i := range y {
+		a, b := float64(i%30)/15-0.98, float64(i/30)/15-0.98
+		x.SetRow(i, []float64{a, b})
+		if b > math.Abs(a)-0.3 {
+			y[i] = 1
+		}
+	}
+	for _, k := range []int{1, 2} {
+		m, err := mixture.LogisticExperts{K: k, Optimizer: mixture.Direct}.Fit(context.Background(), x, y)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		labels, err := m.Predict(x)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		right := 0
+		for i, v := range labels {
+			if v == y[i] {
+				right++
+			}
+		}
+		fmt.Printf("K = %d: %d of 900 right\n", k, right)
+	}
+	// Output:
+	// K = 1: 788 of 900 right
+	// K = 2: 900 of 900 right
 }
