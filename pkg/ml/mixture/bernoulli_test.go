@@ -188,8 +188,8 @@ func TestBernoulliOnDigits(t *testing.T) {
 	}
 	nats := -stat.Mean(logp, nil)
 	t.Logf("%.3f nats after %d steps", nats, m.Iterations)
-	if nats > 18.2 {
-		t.Errorf("%.3f nats on the test images, want at most 18.2", nats)
+	if nats > 17.846 {
+		t.Errorf("%.3f nats on the test images, want at most the 17.846 of the reference", nats)
 	}
 }
 
