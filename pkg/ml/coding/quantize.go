@@ -26,8 +26,8 @@ const (
 	quarters = 4
 )
 
-// edges says how many quarters are added before bits are dropped: two round to nearest.
-var edges = [quarters]uint64{2, 1, 0, 3}
+// offset is what is added before bits are dropped, as a part of 2⁶⁴: √2−1. A half would round to nearest, and put an edge at fractions that counts often make.
+const offset = 0x6a09e667f3bcc908
 
 // tolerance is how far apart, relatively, two evaluations of a probability may be, as a power of two: 2^−t.
 type tolerance int
@@ -67,7 +67,8 @@ func newDistribution(alphabet int, t tolerance) *distribution {
 // cut returns the whole number for a probability, with edges moved by some quarters of their distance.
 func (d *distribution) cut(p float64, moved int) uint64 {
 	drop := 52 - d.tolerance.leading()
-	v := math.Float64frombits((math.Float64bits(p) + edges[moved]<<(drop-2)) >> drop << drop)
+	up := (offset + uint64(moved)<<62) >> (64 - drop)
+	v := math.Float64frombits((math.Float64bits(p) + up) >> drop << drop)
 	return max(1, uint64(v*(1<<scale))) // exact: v has few bits, and the factor is a power of two
 }
 
