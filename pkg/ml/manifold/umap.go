@@ -25,7 +25,7 @@ import (
 // What is near in the map was mostly near in the data. Distances between groups, their sizes and their densities in the map say little about the data:
 // every point measures in units of its own, and the pushes are drawn, not summed.
 //
-// The neighbors are found exactly for up to 4,096 rows and by neighbors.NNDescent for more; an epoch costs O(n·Neighbors·Negatives). Points are dealt into a fixed number of
+// The neighbors are found exactly for up to 16,384 rows and by neighbors.NNDescent for more; an epoch costs O(n·Neighbors·Negatives). Points are dealt into a fixed number of
 // blocks, and a goroutine has two blocks at a time for itself, in a fixed order of pairs, so that updates follow each other as in one thread,
 // and the map is the same for any number of processors.
 type UMAP struct {

@@ -36,12 +36,12 @@ func (g *FuzzyGraph) Pairs() [][2]int {
 	return (&neighbors.Graph{Start: g.Start, Index: g.Index, Distance: g.Weight}).Pairs()
 }
 
-// exactBelow is the number of rows up to which looking at all of them costs no more than an approximate search.
-const exactBelow = 4096
+// exactBelow is the number of rows up to which looking at all of them costs about as much as an approximate search, and more where many neighbors are wanted.
+const exactBelow = 16384
 
-// nearRows finds the k nearest other rows of each row: all of them for some thousand rows, nearly all of them for more.
+// nearRows finds the k nearest other rows of each row: all of them for some ten thousand rows, nearly all of them for more.
 func nearRows(ctx context.Context, x *mat.Dense, k int, metric distance.Metric, seed uint64) (*neighbors.Graph, error) {
-	if n, _ := x.Dims(); n <= exactBelow || 2*k > n {
+	if n, _ := x.Dims(); n <= max(exactBelow, 512*k) {
 		return neighbors.KNN{K: k, Metric: metric}.Fit(ctx, x)
 	}
 	g, err := neighbors.NNDescent{K: k, Metric: metric, Seed: seed}.Fit(ctx, x)
