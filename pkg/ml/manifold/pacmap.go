@@ -104,20 +104,11 @@ type pacmapFit struct {
 }
 
 func (p PaCMAP) begin(ctx context.Context, x mat.Matrix) (*pacmapFit, error) {
-	dense, err := ml.Dense(pacmapName, x)
+	dense, seen, p, err := p.check(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	n, d := dense.Dims()
-	if p, err = p.defaults(n); err != nil {
-		return nil, err
-	}
-	seen := dense
-	if euclidean(p.Metric) && d > 100 {
-		if seen, err = principal(ctx, dense, 100, p.Seed); err != nil {
-			return nil, err
-		}
-	}
+	n, _ := dense.Dims()
 	start, err := p.start(ctx, seen, n)
 	if err != nil {
 		return nil, err
@@ -130,6 +121,22 @@ func (p PaCMAP) begin(ctx context.Context, x mat.Matrix) (*pacmapFit, error) {
 	f.model = PaCMAPModel{Data: mat.DenseCopyOf(dense), Neighbors: p.Neighbors, Rate: p.Rate}
 	f.model.Metric, f.model.Exponent, f.model.metric = nameOf(p.Metric)
 	return f, ctx.Err()
+}
+
+// check returns the data, what of it the method looks at, and the options with what zeros stand for.
+func (p PaCMAP) check(ctx context.Context, x mat.Matrix) (dense, seen *mat.Dense, full PaCMAP, err error) {
+	if dense, err = ml.Dense(pacmapName, x); err != nil {
+		return nil, nil, p, err
+	}
+	n, d := dense.Dims()
+	if full, err = p.defaults(n); err != nil {
+		return nil, nil, p, err
+	}
+	if euclidean(p.Metric) && d > 100 {
+		seen, err = principal(ctx, dense, 100, p.Seed)
+		return dense, seen, full, err
+	}
+	return dense, dense, full, nil
 }
 
 func euclidean(m distance.Metric) bool { return m == nil || m == distance.Metric(distance.Euclidean{}) }

@@ -17,6 +17,31 @@ type pairs struct {
 	near, mid, further []int32 // n×p.Neighbors and so on
 }
 
+// Pairs are the pairs that PaCMAP pulls together and pushes apart, each with the point that it was drawn for first.
+type Pairs struct {
+	Near, MidNear, Further [][2]int
+}
+
+// Pairs returns the pairs that Fit on x would work with: what to look at before a map is believed. The errors are those of Fit.
+func (p PaCMAP) Pairs(ctx context.Context, x mat.Matrix) (*Pairs, error) {
+	_, seen, p, err := p.check(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.pairs(ctx, seen)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := seen.Dims()
+	list := func(partners []int32) (out [][2]int) {
+		for k, j := range partners {
+			out = append(out, [2]int{k / (len(partners) / n), int(j)})
+		}
+		return out
+	}
+	return &Pairs{list(all.near), list(all.mid), list(all.further)}, nil
+}
+
 func (p PaCMAP) pairs(ctx context.Context, x *mat.Dense) (*pairs, error) {
 	n, _ := x.Dims()
 	g, err := nearRows(ctx, x, min(p.Neighbors+50, n-1), p.Metric, p.Seed)

@@ -106,6 +106,36 @@ func TestPairKinds(t *testing.T) {
 	}
 }
 
+func TestPairsAreThoseOfFit(t *testing.T) {
+	x := normal(1, 60, 3)
+	p := PaCMAP{Neighbors: 6, Seed: 2}
+	got, err := p.Pairs(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := p.begin(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, c := range map[string]struct {
+		pairs [][2]int
+		want  []int32
+		per   int
+	}{"near": {got.Near, f.near, 6}, "mid-near": {got.MidNear, f.mid, 3}, "further": {got.Further, f.further, 12}} {
+		if len(c.pairs) != 60*c.per || len(c.want) != len(c.pairs) {
+			t.Fatalf("%d %s pairs", len(c.pairs), kind)
+		}
+		for k, pair := range c.pairs {
+			if pair != [2]int{k / c.per, int(c.want[k])} {
+				t.Fatalf("%s pair %d is %v", kind, k, pair)
+			}
+		}
+	}
+	if _, err := p.Pairs(t.Context(), normal(1, 5, 2)); !errors.Is(err, ml.ErrParameter) {
+		t.Errorf("more neighbors than rows: %v", err)
+	}
+}
+
 func (r *pacmapReference) layout() *pairLayout {
 	return newPairLayout(&pairs{r.Pairs.Near, r.Pairs.Mid, r.Pairs.Further}, fromRows(r.Start))
 }
