@@ -46,7 +46,7 @@ func answer(functions map[string]any, frame []byte) (reply []byte, err error) {
 	}
 	f := reflect.ValueOf(functions[name])
 	if !f.IsValid() {
-		return failure(unknown, name, ""), nil
+		return failure(unknown, "there is no such function", ""), nil
 	}
 	args := make([]reflect.Value, f.Type().NumIn())
 	for i := range args {
