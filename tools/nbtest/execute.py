@@ -19,6 +19,7 @@ import threading
 import time
 
 import nbformat
+import nbformat.sign
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -128,6 +129,8 @@ def write(path, nb):
             nbformat.write(nb, f)
         os.chmod(tmp, path.stat().st_mode & 0o777)
         os.replace(tmp, path)
+        with nbformat.sign.NotebookNotary() as notary:  # JupyterLab shows no figure of a notebook that it doesn't trust
+            notary.sign(nb)
     except BaseException:
         os.unlink(tmp)
         raise
