@@ -1,0 +1,121 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"iter"
+
+	"github.com/golatent/latent/internal/xlatest"
+	"github.com/golatent/latent/pkg/ml/neural"
+	"github.com/golatent/latent/pkg/ml/vae"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+)
+
+// Networks against JAX: the same graphs on XLA's CPU, each side with all the cores there are whatever the number of threads asked for. A network is compiled at
+// the first fit of a process and kept for the next, so that the best fit is steps and nothing else.
+func init() {
+	register(
+		row{"mlp-step", "mnist10k", training(400, func(x, y *mat.Dense) (neural.Problem, error) { return mlp(x, y) })},
+		row{"vae-step", "mnist10k", vaeSteps(200)},
+		row{"vae-mnist", "mnist10k", vaeWhole},
+	)
+}
+
+const trainImages = 8500 // of the 10,000; the others are for testing
+
+func endless(steps int) neural.Train {
+	return neural.Train{Steps: 1 << 30, Batch: 128, Report: steps, Backend: xlatest.Backend()}
+}
+
+// training is a fit of so many steps, which goes on from where the fit before it stopped.
+func training(steps int, problem func(x, y *mat.Dense) (neural.Problem, error)) fit {
+	var next func() (*neural.Result, error, bool)
+	return func(ctx context.Context, x, y *mat.Dense) (float64, error) {
+		if next == nil {
+			p, err := problem(x, y)
+			if err != nil {
+				return 0, err
+			}
+			t := endless(steps)
+			t.Report = 100
+			next, _ = iter.Pull2(t.Iterate(ctx, p))
+		}
+		var loss float64
+		for range steps / 100 {
+			r, err, _ := next()
+			if err != nil {
+				return 0, err
+			}
+			loss = r.History.Loss[len(r.History.Loss)-1]
+		}
+		return loss, nil
+	}
+}
+
+func mlp(x, y *mat.Dense) (neural.Problem, error) {
+	scaled := mat.DenseCopyOf(x.Slice(0, trainImages, 0, 784))
+	scaled.Scale(1.0/255, scaled)
+	images, err := neural.Rows("bench", scaled)
+	labels := make([]int, trainImages)
+	for i := range labels {
+		labels[i] = int(y.At(i, 0))
+	}
+	return neural.Problem{Method: "bench", Data: []*neural.Array{images, neural.Classes(labels)}, Loss: func(s *model.Scope, b neural.Batch) neural.Loss {
+		h := activation.Relu(layers.DenseWithBias(s.In("hidden"), b.Data[0], 256))
+		logits := layers.DenseWithBias(s.In("out"), h, 10)
+		right := graph.OneHot(b.Data[1], 10, dtypes.Float32)
+		return neural.Loss{Total: graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(right, graph.LogSoftmax(logits)), -1)))}
+	}}, err
+}
+
+func bits(x *mat.Dense, from, to int) *mat.Dense {
+	out := mat.DenseCopyOf(x.Slice(from, to, 0, 784))
+	out.Apply(func(_, _ int, v float64) float64 {
+		if v > 127 {
+			return 1
+		}
+		return 0
+	}, out)
+	return out
+}
+
+func vaeSteps(steps int) fit {
+	var next func() (*vae.VAEModel, error, bool)
+	return func(ctx context.Context, x, _ *mat.Dense) (float64, error) {
+		if next == nil {
+			t := endless(steps)
+			t.Report = 100
+			next, _ = iter.Pull2(vae.VAE{Latents: 16, Train: t}.Iterate(ctx, bits(x, 0, trainImages)))
+		}
+		var loss float64
+		for range steps / 100 {
+			m, err, _ := next()
+			if err != nil {
+				return 0, err
+			}
+			loss = m.History.Loss[len(m.History.Loss)-1]
+		}
+		return loss, nil
+	}
+}
+
+// vaeWhole trains for 1,980 steps, some thirty times over the images, compiling and all, and measures the bound on those for testing.
+func vaeWhole(ctx context.Context, x, _ *mat.Dense) (float64, error) {
+	m, err := vae.VAE{Latents: 16, Train: neural.Train{Steps: 1980, Batch: 128, Report: 1980, Backend: xlatest.Backend()}}.Fit(ctx, bits(x, 0, trainImages))
+	if err != nil {
+		return 0, err
+	}
+	n, _ := x.Dims()
+	b, err := m.ELBO(ctx, bits(x, trainImages, n), nil, 16, 2)
+	if err != nil {
+		return 0, err
+	}
+	return -stat.Mean(b.ELBO, nil), nil
+}
