@@ -58,11 +58,11 @@ func culprit() (name, line string) {
 	return "the function", ""
 }
 
-// Number fails the test unless got is within tol of want. what is the call, as Call writes it.
+// Number ends the test as failed unless got is within tol of want. what is the call, as Call writes it.
 func Number(t testing.TB, what string, got, want, tol float64) {
 	t.Helper()
 	if !near(got, want, tol) {
-		t.Errorf("%s = %.9g, want %.9g", what, got, want)
+		t.Fatalf("%s = %.9g, want %.9g", what, got, want)
 	}
 }
 
@@ -70,50 +70,44 @@ func near(got, want, tol float64) bool {
 	return got == want || math.Abs(got-want) <= tol || math.IsNaN(got) && math.IsNaN(want)
 }
 
-// Labels fails the test unless the labels are equal, and says which is the first that is not.
+// Labels ends the test as failed unless the labels are equal, and says which is the first that is not.
 func Labels(t testing.TB, what string, got, want []int) {
 	t.Helper()
 	if len(got) != len(want) {
-		t.Errorf("%s gives %d labels, want %d, one for each row", what, len(got), len(want))
-		return
+		t.Fatalf("%s gives %d labels, want %d, one for each row", what, len(got), len(want))
 	}
 	for i := range want {
 		if got[i] != want[i] {
-			t.Errorf("%s: label of row %d is %d, want %d (all: got %s, want %s)", what, i, got[i], want[i], Value(got), Value(want))
-			return
+			t.Fatalf("%s: label of row %d is %d, want %d (all: got %s, want %s)", what, i, got[i], want[i], Value(got), Value(want))
 		}
 	}
 }
 
-// Numbers fails the test unless each number is within tol of the one wanted, and says which is the first that is not.
+// Numbers ends the test as failed unless each number is within tol of the one wanted, and says which is the first that is not.
 func Numbers(t testing.TB, what string, got, want []float64, tol float64) {
 	t.Helper()
 	if len(got) != len(want) {
-		t.Errorf("%s has %d numbers, want %d", what, len(got), len(want))
-		return
+		t.Fatalf("%s has %d numbers, want %d", what, len(got), len(want))
 	}
 	for i := range want {
 		if !near(got[i], want[i], tol) {
-			t.Errorf("%s: number %d is %.9g, want %.9g (all: got %s, want %s)", what, i, got[i], want[i], Value(got), Value(want))
-			return
+			t.Fatalf("%s: number %d is %.9g, want %.9g (all: got %s, want %s)", what, i, got[i], want[i], Value(got), Value(want))
 		}
 	}
 }
 
-// Matrix fails the test unless got has the shape of want and each element is within tol, and says which is the first that is not.
+// Matrix ends the test as failed unless got has the shape of want and each element is within tol, and says which is the first that is not.
 func Matrix(t testing.TB, what string, got, want mat.Matrix, tol float64) {
 	t.Helper()
 	rows, cols := want.Dims()
 	r, c := Dims(got)
 	if r != rows || c != cols {
-		t.Errorf("%s is %s, want a matrix of %d×%d", what, shape(got), rows, cols)
-		return
+		t.Fatalf("%s is %s, want a matrix of %d×%d", what, shape(got), rows, cols)
 	}
 	for i := range rows {
 		for j := range cols {
 			if !near(got.At(i, j), want.At(i, j), tol) {
-				t.Errorf("%s: element (%d, %d) is %.9g, want %.9g (all: got %s, want %s)", what, i, j, got.At(i, j), want.At(i, j), Value(got), Value(want))
-				return
+				t.Fatalf("%s: element (%d, %d) is %.9g, want %.9g (all: got %s, want %s)", what, i, j, got.At(i, j), want.At(i, j), Value(got), Value(want))
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func Read(source *Notebook) (*Assignment, error) {
 		case role.Solution && role.Grade:
 			return nil, fmt.Errorf("cell %d (%s): an answer in Go has no points of its own; a cell of tests after it has", i+1, role.ID)
 		case role.Solution:
-			stub := code(release(string(c.Source)))
+			stub := code(Release(string(c.Source)))
 			f, faults := parse("cell "+role.ID, stub)
 			if faults != nil {
 				return nil, errors.New(faults[0].String())

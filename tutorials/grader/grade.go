@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,7 +55,7 @@ type Bench struct {
 	root        string
 	work        string
 	tests       string
-	submissions int
+	submissions atomic.Int64
 	limits      Limits
 }
 
@@ -94,10 +95,9 @@ func NewBench(ctx context.Context, root string, source *Notebook, limits Limits)
 // Close removes the bench's files.
 func (b *Bench) Close() error { return os.RemoveAll(b.work) }
 
-// Grade runs the hidden tests on a submission. An error is about the machine; whatever is wrong with the submission is in the results.
+// Grade runs the hidden tests on a submission; several may be graded at once. An error is about the machine; whatever is wrong with the submission is in the results.
 func (b *Bench) Grade(ctx context.Context, submission *Notebook) (*Grading, error) {
-	b.submissions++
-	folder := filepath.Join(b.work, fmt.Sprint("answer", b.submissions)) // will be the root of the student's process
+	folder := filepath.Join(b.work, fmt.Sprint("answer", b.submissions.Add(1))) // will be the root of the student's process
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		return nil, err
 	}

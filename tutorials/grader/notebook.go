@@ -14,7 +14,7 @@ type Notebook struct {
 // Cell is a cell of a notebook.
 type Cell struct {
 	Type     string `json:"cell_type"`
-	Source   text   `json:"source"`
+	Source   Text   `json:"source"`
 	Metadata struct {
 		Role *Role `json:"nbgrader"`
 	} `json:"metadata"`
@@ -29,22 +29,25 @@ type Role struct {
 	Points   float64 `json:"points"`
 }
 
-// text is a string that Jupyter may store as a list of lines.
-type text string
+// Text is a string that Jupyter may store as a list of lines.
+type Text string
 
-func (t *text) UnmarshalJSON(b []byte) error {
+func (t *Text) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
-		*t = text(one)
+		*t = Text(one)
 		return nil
 	}
 	var lines []string
 	if err := json.Unmarshal(b, &lines); err != nil {
 		return err
 	}
-	*t = text(strings.Join(lines, ""))
+	*t = Text(strings.Join(lines, ""))
 	return nil
 }
+
+// Set replaces the text.
+func (t *Text) Set(s string) { *t = Text(s) }
 
 // Parse reads a notebook's file.
 func Parse(file []byte) (*Notebook, error) {
@@ -73,8 +76,8 @@ func code(source string) string {
 	return strings.Join(lines, "\n")
 }
 
-// release is a cell as students get it: the solution's lines replaced by the stub.
-func release(source string) string {
+// Release is a cell as students get it: the solution's lines replaced by the stub.
+func Release(source string) string {
 	var out []string
 	in := false
 	for line := range strings.SplitSeq(source, "\n") {

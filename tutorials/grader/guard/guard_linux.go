@@ -109,5 +109,6 @@ var computing = append([]uint32{
 
 var forbidden = append([]uint32{
 	syscall.SYS_OPENAT, openat2, syscall.SYS_SOCKET, syscall.SYS_SOCKETPAIR, syscall.SYS_CONNECT, syscall.SYS_EXECVE, execveat,
+	syscall.SYS_FACCESSAT, syscall.SYS_READLINKAT, syscall.SYS_GETDENTS64, syscall.SYS_CHDIR,
 	syscall.SYS_UNLINKAT, syscall.SYS_RENAMEAT, syscall.SYS_MKDIRAT, syscall.SYS_KILL, syscall.SYS_PTRACE, syscall.SYS_MOUNT, syscall.SYS_UNSHARE,
 }, forbiddenHere...)

@@ -26,7 +26,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var sink [][]byte
+var (
+	sink [][]byte
+	spin int
+)
 
 var deeds = map[string]func(){
 	"compute": func() { // all that Go's runtime is known to do on its own
@@ -51,12 +54,13 @@ var deeds = map[string]func(){
 		case <-time.After(time.Millisecond):
 		case <-time.NewTicker(time.Hour).C:
 		}
-		_, err := os.Stat("/etc/passwd") // fails, and that is all
+		_, err := os.Getwd() // fails, and that is all
 		fmt.Println("computed", time.Now().Year() > 2000, time.Now().Location(), err != nil)
 		fmt.Fprintln(os.Stderr, "to stderr")
 	},
 	"read":    func() { _, _ = os.ReadFile("/etc/hostname") },
 	"write":   func() { _ = os.WriteFile("forbidden", nil, 0o600) },
+	"look":    func() { _, _ = os.Stat("/etc/passwd") },
 	"list":    func() { _, _ = os.ReadDir(".") },
 	"socket":  func() { _, _ = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0) },
 	"run":     func() { _ = syscall.Exec("/bin/true", nil, nil) },
@@ -76,13 +80,19 @@ var deeds = map[string]func(){
 		}
 	},
 	"processor": func() {
-		for {
+		for n := 0; ; n++ {
+			spin = n
 		}
 	},
 	"recursion": func() { fmt.Println(deep(0)) },
 }
 
-func deep(n int) int { return deep(n+1) + 1 }
+func deep(n int) int {
+	if n < 0 {
+		return 0
+	}
+	return deep(n+1) + 1
+}
 
 func TestFences(t *testing.T) {
 	if testing.Short() {
@@ -91,7 +101,7 @@ func TestFences(t *testing.T) {
 	const killed = "signal: bad system call"
 	for _, c := range []struct{ deed, ends, prints string }{
 		{"compute", "", "computed true UTC true\nto stderr"},
-		{"read", killed, ""}, {"write", killed, ""}, {"list", killed, ""}, {"socket", killed, ""}, {"run", killed, ""},
+		{"read", killed, ""}, {"write", killed, ""}, {"look", killed, ""}, {"list", killed, ""}, {"socket", killed, ""}, {"run", killed, ""},
 		{"fork", killed, ""}, {"kill", killed, ""}, {"tgkill", killed, ""}, {"trace", killed, ""},
 		{"unlimit", "", "operation not permitted"},
 		{"memory", "exit status 2", "out of memory"},

@@ -144,7 +144,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		args, results := []any{&mixture{}, new([]int)}, []any{new(*mat.Dense), new(float64)}
-		_ = understand("F", "F()", args, results, b)
+		_ = understand("F()", args, results, b)
 		_, _ = answer(map[string]any{"": func(*mat.Dense, []string) int { return 0 }}, b)
 	})
 }

@@ -9,13 +9,15 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+
+	"github.com/golatent/latent/tutorials/check"
 )
 
 const (
 	maxFrame  = 64 << 20
 	returned  = 0 // results, then the arguments as the function left them
 	panicked  = 1 // the panic's value and where it was
-	unknown   = 2 // no function of this name
+	unwritten = 2 // which function is not written yet
 	callsFile = 3 // file descriptors in the student's process
 	replyFile = 4
 )
@@ -46,7 +48,7 @@ func answer(functions map[string]any, frame []byte) (reply []byte, err error) {
 	}
 	f := reflect.ValueOf(functions[name])
 	if !f.IsValid() {
-		return failure(unknown, "there is no such function", ""), nil
+		return failure(panicked, "there is no such function", ""), nil
 	}
 	args := make([]reflect.Value, f.Type().NumIn())
 	for i := range args {
@@ -57,7 +59,12 @@ func answer(functions map[string]any, frame []byte) (reply []byte, err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			reply, err = failure(panicked, fmt.Sprint(p), where()), nil
+			what, function, place := fmt.Sprint(p), "", ""
+			if function, place = where(); strings.HasPrefix(what, check.NotWritten) && function != "" {
+				reply, err = failure(unwritten, function+" is "+check.NotWritten, ""), nil
+				return
+			}
+			reply, err = failure(panicked, what, place), nil
 		}
 	}()
 	results := f.Call(args)
@@ -83,17 +90,17 @@ func failure(kind byte, what, place string) []byte {
 	return b
 }
 
-// where returns the innermost line of the student's that a panic passed through. Lines of answers are in files named "cell of …".
-func where() string {
+// where returns the innermost function of the student's that a panic passed through, and its line. Lines of answers are in files named "cell of …".
+func where() (function, line string) {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
 	for {
 		f, more := frames.Next()
 		if i := strings.LastIndex(f.File, "cell of "); i >= 0 {
-			return fmt.Sprintf("the %s, line %d", f.File[i:], f.Line)
+			return strings.TrimPrefix(f.Function, "main."), fmt.Sprintf("the %s, line %d", f.File[i:], f.Line)
 		}
 		if !more {
-			return ""
+			return "", ""
 		}
 	}
 }

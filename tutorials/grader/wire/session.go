@@ -119,11 +119,11 @@ func (s *session) call(name string, args, results []any) error {
 		s.over = errors.New(what + s.autopsy(err))
 		return s.over
 	}
-	return understand(name, what, args, results, frame)
+	return understand(what, args, results, frame)
 }
 
 // understand reads a reply, which may be anything.
-func understand(name, what string, args, results []any, reply []byte) (err error) {
+func understand(what string, args, results []any, reply []byte) (err error) {
 	garbled := fmt.Errorf("%s gave back something that is not its result", what)
 	if len(reply) == 0 {
 		return garbled
@@ -137,8 +137,8 @@ func understand(name, what string, args, results []any, reply []byte) (err error
 		switch {
 		case err != nil:
 			return garbled
-		case strings.HasPrefix(why, check.NotWritten):
-			return fmt.Errorf("%s is %s", name, check.NotWritten)
+		case kind == unwritten:
+			return errors.New(why)
 		case place != "":
 			place = ", at " + place
 		}

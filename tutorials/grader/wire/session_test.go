@@ -88,7 +88,12 @@ var functions = map[string]any{
 	"Close": func() float64 { _ = os.NewFile(replyFile, "").Close(); time.Sleep(time.Hour); return 1 },
 }
 
-func recurse(n int) int { return recurse(n+1) + 1 }
+func recurse(n int) int {
+	if n < 0 {
+		return 0
+	}
+	return recurse(n+1) + 1
+}
 
 // student starts the process in a folder of its own.
 func student(t *testing.T, change func(*Run)) *session {
@@ -144,7 +149,7 @@ func TestFailuresAreSaidInWords(t *testing.T) {
 		want string
 	}{
 		{"Panic", []any{&[]int{1}}, "Panic([1]) panicked: runtime error: index out of range [3] with length 1"},
-		{"Stub", nil, "Stub is not written yet"},
+		{"Stub", nil, "Stub() panicked: not written yet"}, // the name of the function is known where its cell is
 		{"Exit", nil, "Exit() ended the whole program (exit status 0) instead of returning"},
 		{"Goexit", nil, "Goexit() stopped the program: fatal error: "},
 		{"Sleep", nil, "Sleep() gave no answer in time: one test may take 1s"},
