@@ -149,16 +149,18 @@ func (f *expertFit) climb(ctx context.Context, s *expertState, restart int, yiel
 	if !yield(last) {
 		return
 	}
-	stopped := false
+	stopped, steps := false, 0
 	hold := record(func(l *optimize.Location) error {
 		if ctx.Err() != nil || math.IsInf(l.F, 1) {
 			return errStop
 		}
-		if next := step(l.F, l.X, last.iteration+1); next.objective >= last.objective {
+		steps++
+		if next := step(l.F, l.X, steps); next.objective >= last.objective {
 			last = next
-			if stopped = !yield(last); stopped {
-				return errStop
-			}
+			stopped = !yield(last)
+		}
+		if stopped || steps == f.maxIter {
+			return errStop
 		}
 		return nil
 	})
@@ -169,7 +171,7 @@ func (f *expertFit) climb(ctx context.Context, s *expertState, restart int, yiel
 	result, err := optimize.Minimize(optimize.Problem{
 		Func: func(theta []float64) float64 { v, _ := evaluate(theta); return v },
 		Grad: func(to, theta []float64) { _, g := evaluate(theta); copy(to, g) },
-	}, theta, &optimize.Settings{MajorIterations: f.maxIter, GradientThreshold: 1e-9, Recorder: hold,
+	}, theta, &optimize.Settings{GradientThreshold: 1e-9, Recorder: hold,
 		Converger: &optimize.FunctionConverge{Absolute: f.tol / 100, Iterations: 10}}, method)
 	if stopped || ctx.Err() != nil || result == nil {
 		return

@@ -76,7 +76,8 @@ func (e LinearExperts) Fit(ctx context.Context, x mat.Matrix, y []float64) (*Lin
 	return m, ended
 }
 
-// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value.
+// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value. Direct yields the last once
+// more when it knows whether it has converged.
 func (e LinearExperts) Iterate(ctx context.Context, x mat.Matrix, y []float64) iter.Seq2[*LinearExpertsModel, error] {
 	return func(yield func(*LinearExpertsModel, error) bool) {
 		f, err := e.check(ctx, x, y)

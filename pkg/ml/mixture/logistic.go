@@ -73,7 +73,8 @@ func (e LogisticExperts) Fit(ctx context.Context, x mat.Matrix, y []int) (*Logis
 	return m, ended
 }
 
-// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value.
+// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value. Direct yields the last once
+// more when it knows whether it has converged.
 func (e LogisticExperts) Iterate(ctx context.Context, x mat.Matrix, y []int) iter.Seq2[*LogisticExpertsModel, error] {
 	return func(yield func(*LogisticExpertsModel, error) bool) {
 		f, err := e.check(ctx, x, y)
