@@ -48,7 +48,7 @@ lint:
 
 unit:
 	go test ./...
-	cd tools && go test ./cellgo/... ./setuptest/...
+	cd tools && go test ./cellgo ./kernel ./setuptest
 
 conformance:
 	@tools/setup.sh test

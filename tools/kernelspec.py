@@ -25,7 +25,7 @@ if plugins:
     env["PJRT_PLUGIN_LIBRARY_PATH"] = ":".join(plugins)
 print(json.dumps({
     # gonb's log, goroutine dumps of gopls at shutdown among it, goes to a file instead of the server's terminal.
-    "argv": [f"{latent}/bin/gonb", "--kernel", "{connection_file}", "-logtostderr=false", "-stderrthreshold=FATAL",
+    "argv": [f"{latent}/bin/latent-kernel", f"{latent}/bin/gonb", "--kernel", "{connection_file}", "-logtostderr=false", "-stderrthreshold=FATAL",
              f"-log_file={root}/.venv/log/gonb.log", f"-go_work={root}"],
     "display_name": "Go (Latent)",
     "language": "go",

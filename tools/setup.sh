@@ -76,7 +76,7 @@ step_grade() { # an environment of its own: its extensions of JupyterLab are for
 }
 step_gotools() {
   mkdir -p "$bin"
-  (cd tools && GOBIN=$bin go install tool && go build -o "$venv/latent/cell/go" ./cellgo)
+  (cd tools && GOBIN=$bin go install tool && go build -o "$venv/latent/cell/go" ./cellgo && go build -o "$bin/latent-kernel" ./kernel)
 }
 
 step_xla() {
@@ -126,7 +126,7 @@ step_trust() {
 check
 step venv "Python environment in .venv" /dev/null
 step jupyter "JupyterLab (about 30 s)" tools/requirements.txt
-step gotools "GoNB, goimports and gopls (about 90 s the first time)" tools/go.mod tools/go.sum tools/cellgo/main.go
+step gotools "GoNB, goimports and gopls (about 90 s the first time)" tools/go.mod tools/go.sum tools/cellgo/main.go tools/kernel/main.go
 step xla "XLA for the CPU (63 MB)" tools/requirements-xla.txt tools/requirements-xla-fallback.txt
 [ "$backend" != cuda ] || step cuda "XLA for CUDA (4 GB on disk)" tools/requirements-cuda.txt
 step kernel "The Go kernel" tools/kernelspec.py "$stamps/xla" "$stamps/cuda"
