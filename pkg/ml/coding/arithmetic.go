@@ -6,11 +6,11 @@ import (
 )
 
 // Arithmetic codes a sequence with the conditional probabilities of any Model, by a range coder. It takes the model's cross-entropy in bits, and
-// little more: at most 0.1 % or 32 bits, besides the 10 to 14 bytes of length and checksums.
+// little more: at most 0.1 % or 32 bits, besides 11 to 14 bytes of length and checksums.
 //
 // Model and coder meet in numbers that the decoder has to find again. A model's floating-point probabilities are therefore rounded in a way that bears
 // differences up to Tolerance (a part of each probability, not of 1): the default bears what compilers, processors and the order of
-// sums do to float64. 1e-6 bears single precision on another backend, and costs up to some percent where alphabets are large.
+// sums do to float64, and costs nothing that can be measured. 1e-6, for single precision on another backend, costs about 0.3 % for two symbols and 1.5 % for 65.
 //
 // Encoding and decoding each walk once over the sequence; the cost, beside the model's own, is O(alphabet) a symbol.
 type Arithmetic struct {

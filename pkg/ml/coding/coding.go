@@ -28,6 +28,9 @@ type Model interface {
 
 // Predictor walks along one sequence: Predict and Observe take turns. Encoder and decoder each start one of their own, and both must come to the same
 // probabilities, up to the coder's Tolerance. It need not be safe for use by several goroutines.
+//
+// A network that is fast only on many inputs at once gets its batch by the order of the symbols: with pixel j of all n pictures before pixel j+1 of the first, one
+// evaluation serves n calls of Predict.
 type Predictor interface {
 	// Predict fills p, as long as the alphabet is large, with the probabilities of the next symbol given all that were observed.
 	Predict(p []float64) error
