@@ -53,6 +53,7 @@ unit:
 conformance:
 	@tools/setup.sh test
 	$(python) tools/nbtest/conformance.py
+	$(python) tools/nbtest/offline.py
 
 notebooks: setup
 	$(python) tools/nbtest/execute.py --jobs $(JOBS) $(if $(CHECK),--check) $(NB)
