@@ -365,6 +365,12 @@ func TestEarlyStoppingKeepsTheBest(t *testing.T) {
 	if !reflect.DeepEqual(again.Weights, r.Weights) {
 		t.Error("the weights are not those of the best report")
 	}
+	tr.Steps, tr.KeepLast = r.Step, true
+	last := mustRun(t, tr, p)
+	p.Validation = nil
+	if plain := mustRun(t, tr, p); !reflect.DeepEqual(last.Weights, plain.Weights) || last.History.Best != r.History.Best {
+		t.Error("with KeepLast the weights are not the last ones")
+	}
 }
 
 func TestInterrupting(t *testing.T) {

@@ -40,6 +40,7 @@ type Train struct {
 	WeightDecay  float64  // times the learning rate, taken from each matrix of weights at each step; biases are left alone
 	EMA          float64  // the result is the moving average of the weights with this decay, 0.999 say; 0 means the weights themselves
 	Holdout      float64  // share of the rows kept for validation where the method is given no validation data; 0 means none
+	KeepLast     bool     // with validation data: the result is the last weights, and not those of the report with the lowest validation loss
 	Patience     int      // stop after so many reports without a lower validation loss; 0 means never
 	Report       int      // steps between two reports (entries of History, validation, checkpoint); 0 means a fiftieth of Steps
 	Checkpoint   string   // file to keep the state of the training in; a run that finds it goes on from there. "" means none
@@ -151,7 +152,7 @@ func (t Train) Run(ctx context.Context, p Problem) (*Result, error) {
 	return last, nil
 }
 
-// Iterate trains and yields the result at each report, a fresh value each. The last has Stopped set; with validation data it holds the weights of the best report.
+// Iterate trains and yields the result at each report, a fresh value each. The last has Stopped set; with validation data it holds the weights of the best report, unless KeepLast says otherwise.
 func (t Train) Iterate(ctx context.Context, p Problem) iter.Seq2[*Result, error] {
 	return func(yield func(*Result, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -576,7 +577,7 @@ func (r *run) report(ctx context.Context) (*Result, error) {
 func (r *run) end(why string) (*Result, error) {
 	last := *r.good
 	last.Stopped = why
-	if len(r.best.Names) > 0 {
+	if len(r.best.Names) > 0 && !r.KeepLast {
 		last.Weights = r.best
 	}
 	return &last, nil
@@ -588,7 +589,7 @@ func (r *run) interrupted(cause error) (*Result, error) {
 	if err != nil {
 		return r.good, errors.Join(cause, err)
 	}
-	if len(r.best.Names) > 0 {
+	if len(r.best.Names) > 0 && !r.KeepLast {
 		result.Weights = r.best
 	}
 	return result, errors.Join(cause, r.save())

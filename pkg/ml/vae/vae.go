@@ -71,7 +71,7 @@ func (v VAE) Fit(ctx context.Context, x mat.Matrix) (*VAEModel, error) {
 	return v.FitValidated(ctx, x, nil)
 }
 
-// FitValidated is Fit with validation data: the model of the report with the lowest −ELBO on them is kept.
+// FitValidated is Fit with validation data: the model of the report with the lowest −ELBO on them is kept, or with Train.KeepLast the last one.
 func (v VAE) FitValidated(ctx context.Context, x, validation mat.Matrix) (*VAEModel, error) {
 	var last *VAEModel
 	for m, err := range v.IterateValidated(ctx, x, validation) {
