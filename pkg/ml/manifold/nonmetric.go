@@ -45,23 +45,23 @@ const (
 // Fit maps the rows of x (n×d) by the order of their distances. The errors are those of distance.Pairwise, ml.ErrParameter for an option out of range,
 // ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
 func (m NonmetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) {
-	return best(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, nonmetricName, x, m.Metric) }))
+	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, nonmetricName, x, m.Metric) }))
 }
 
 // FitDistances maps the objects of a symmetric n×n table of dissimilarities. Beside Fit's errors it has ml.ErrShape for a table that is not square and
 // ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
 func (m NonmetricMDS) FitDistances(ctx context.Context, d mat.Matrix) (*MDSModel, error) {
-	return best(m.start(ctx, func() (*mat.Dense, error) { return checkTable(nonmetricName, d) }))
+	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(nonmetricName, d) }))
 }
 
 // Iterate runs the first start of Fit and yields the map before the first step and after every step; each model is a fresh value.
 func (m NonmetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return iterate(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, nonmetricName, x, m.Metric) }))
+	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, nonmetricName, x, m.Metric) }))
 }
 
 // IterateDistances is Iterate for a table of dissimilarities.
 func (m NonmetricMDS) IterateDistances(ctx context.Context, d mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return iterate(m.start(ctx, func() (*mat.Dense, error) { return checkTable(nonmetricName, d) }))
+	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(nonmetricName, d) }))
 }
 
 const nonmetricName = "manifold.NonmetricMDS"

@@ -46,24 +46,24 @@ func init() { ml.Register[MDSModel]("manifold.MDSModel") }
 // Fit maps the rows of x (n×d) by their distances. The errors are those of distance.Pairwise, ml.ErrParameter for an option out of range, ml.ErrShape for an
 // Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
 func (m MetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) {
-	return best(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, metricName, x, m.Metric) }))
+	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, metricName, x, m.Metric) }))
 }
 
 // FitDistances maps the objects of a symmetric n×n table of distances, or of dissimilarities that need not keep the triangle inequality. Beside Fit's errors
 // it has ml.ErrShape for a table that is not square and ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
 func (m MetricMDS) FitDistances(ctx context.Context, d mat.Matrix) (*MDSModel, error) {
-	return best(m.start(ctx, func() (*mat.Dense, error) { return checkTable(metricName, d) }))
+	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(metricName, d) }))
 }
 
 // Iterate runs the first start of Fit and yields the map before the first step and after every step; each model is a fresh value. The last one has
 // Converged set, unless MaxIter came first.
 func (m MetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return iterate(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, metricName, x, m.Metric) }))
+	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, metricName, x, m.Metric) }))
 }
 
 // IterateDistances is Iterate for a table of distances.
 func (m MetricMDS) IterateDistances(ctx context.Context, d mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return iterate(m.start(ctx, func() (*mat.Dense, error) { return checkTable(metricName, d) }))
+	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(metricName, d) }))
 }
 
 const metricName = "manifold.MetricMDS"
@@ -396,8 +396,8 @@ func (s *sums) add(d, t float64) {
 	s.error += e * e
 }
 
-// best runs all starts and keeps the map of least stress.
-func best(s *starts, err error) (*MDSModel, error) {
+// leastStress runs all starts and keeps the map of least stress.
+func leastStress(s *starts, err error) (*MDSModel, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -420,7 +420,8 @@ func best(s *starts, err error) (*MDSModel, error) {
 	return kept, nil
 }
 
-func iterate(s *starts, err error) iter.Seq2[*MDSModel, error] {
+// firstStart runs the first start alone.
+func firstStart(s *starts, err error) iter.Seq2[*MDSModel, error] {
 	if err != nil {
 		return func(yield func(*MDSModel, error) bool) { yield(nil, err) }
 	}

@@ -1,0 +1,27 @@
+package manifold
+
+import (
+	"os"
+
+	"golang.org/x/sys/cpu"
+)
+
+// LATENT_BLAS=plain turns every kernel of the library off, this one too.
+var useAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA && os.Getenv("LATENT_BLAS") != "plain"
+
+// repelAVX2 adds up what plainRepel does, in four lanes each, over n points, a multiple of 8.
+//
+//go:noescape
+func repelAVX2(n int, x, y float64, xs, ys *float64, sums *[12]float64)
+
+func repel(x, y float64, xs, ys []float64) (z, fx, fy float64) {
+	n := len(xs) &^ 7
+	if !useAVX2 || n == 0 {
+		return plainRepel(x, y, xs, ys)
+	}
+	_ = ys[len(xs)-1]
+	var s [12]float64
+	repelAVX2(n, x, y, &xs[0], &ys[0], &s)
+	z, fx, fy = plainRepel(x, y, xs[n:], ys[n:])
+	return z + (s[0] + s[1] + s[2] + s[3]), fx + (s[4] + s[5] + s[6] + s[7]), fy + (s[8] + s[9] + s[10] + s[11])
+}
