@@ -33,6 +33,8 @@ var opened = struct {
 // environment variable GOMLX_BACKEND, and without it to what there is: CUDA before XLA on the CPU before pure Go. One backend a configuration is
 // opened in a process and shared.
 //
+// The CUDA path has not been run yet: no machine with a GPU was at hand.
+//
 // A backend that is asked for and can't be had is an error that wraps ml.ErrParameter; an empty choice always finds one.
 func Open(name string) (*Backend, error) {
 	opened.Lock()
