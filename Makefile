@@ -77,7 +77,7 @@ course:
 tutorials:
 	@tools/setup.sh grade
 	go test ./tutorials/...
-	env -u PYTHONPATH .venv-grade/bin/python tutorials/endtoend.py
+	$(jupyter) .venv-grade/bin/python tutorials/endtoend.py
 
 latency:
 	@tools/setup.sh lab

@@ -1,9 +1,14 @@
 # What nbgrader has to know about assignments in Go. A course's own nbgrader_config.py loads this file; `make course` writes one.
 import pathlib
 import sys
+import warnings
+
+from sqlalchemy.exc import SAWarning
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 c = get_config()  # noqa: F821, nbgrader provides it
+
+warnings.simplefilter("ignore", SAWarning)  # nbgrader 0.9.6 on SQLAlchemy 2.1: pages of them, and the gradebook is right
 
 # What students find in place of a solution. The grader knows these words.
 c.ClearSolutions.code_stub = {"go": 'panic("not written yet")'}

@@ -49,6 +49,11 @@ func parse(title, text string) (*goFile, []Fault) {
 			}
 		}
 	}
+	for _, d := range f.parsed.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && len(fn.Recv.List) != 1 {
+			return f, []Fault{f.fault(fn.Pos(), "a method has one receiver: "+fn.Name.Name)}
+		}
+	}
 	for _, s := range f.parsed.Imports {
 		p, err := strconv.Unquote(s.Path.Value)
 		if err != nil {
@@ -106,12 +111,14 @@ func namesOf(d ast.Decl) (names []string) {
 		if d.Recv == nil {
 			return []string{d.Name.Name}
 		}
+		receiver := ""
 		ast.Inspect(d.Recv.List[0].Type, func(n ast.Node) bool {
-			if id, ok := n.(*ast.Ident); ok && names == nil {
-				names = []string{id.Name + "." + d.Name.Name}
+			if id, ok := n.(*ast.Ident); ok && receiver == "" {
+				receiver = id.Name
 			}
 			return true
 		})
+		return []string{receiver + "." + d.Name.Name}
 	case *ast.GenDecl:
 		for _, spec := range d.Specs {
 			switch s := spec.(type) {
@@ -162,7 +169,6 @@ func (f *goFile) qualifiers() map[string][]string {
 var known = func() map[string]string {
 	m := map[string]string{
 		"mat": "gonum.org/v1/gonum/mat", "floats": "gonum.org/v1/gonum/floats", "stat": "gonum.org/v1/gonum/stat",
-		"distuv": "gonum.org/v1/gonum/stat/distuv", "distmv": "gonum.org/v1/gonum/stat/distmv", "combin": "gonum.org/v1/gonum/stat/combin",
 		"datasets": library + "pkg/datasets", "rand": "math/rand/v2",
 	}
 	for _, p := range []string{"bufio", "bytes", "cmp", "container/heap", "context", "errors", "fmt", "io", "iter", "log", "maps", "math", "math/big", "math/bits",
