@@ -580,20 +580,41 @@ func TestUMAPBadInput(t *testing.T) {
 	}
 }
 
-func TestUMAPCancelled(t *testing.T) {
-	x := datasets.Blobs(20000, 20, 10, 3, 1).X
-	for _, wait := range []time.Duration{30 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
+// cancelled ends a fit's context after some time, and tells how late the fit returned: at best of three, since the machine may have other things to do.
+func cancelled(t *testing.T, wait time.Duration, fit func(ctx context.Context) error) {
+	t.Helper()
+	best := time.Hour
+	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var ended time.Time
 		time.AfterFunc(wait, func() { ended = time.Now(); cancel() })
-		m, err := UMAP{Epochs: 100000}.Fit(ctx, x)
-		if late := time.Since(ended); !errors.Is(err, context.Canceled) || late > 100*time.Millisecond {
-			t.Errorf("after %v: %v, %v after the context ended", wait, err, late)
+		err := fit(ctx)
+		late := time.Since(ended)
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("after %v: %v", wait, err)
 		}
-		if wait == 2*time.Second && (m == nil || m.Epoch == 0) {
-			t.Error("no map so far")
+		if best = min(best, late); best <= 100*time.Millisecond {
+			return
 		}
 	}
+	t.Errorf("after %v: it returned %v after the context ended", wait, best)
+}
+
+func TestUMAPCancelled(t *testing.T) {
+	large, small := datasets.Blobs(20000, 20, 10, 3, 1).X, datasets.Blobs(2000, 20, 10, 3, 1).X
+	for _, wait := range []time.Duration{30 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
+		cancelled(t, wait, func(ctx context.Context) error {
+			_, err := UMAP{Epochs: 100000}.Fit(ctx, large)
+			return err
+		})
+	}
+	cancelled(t, time.Second, func(ctx context.Context) error {
+		m, err := UMAP{Epochs: 100000}.Fit(ctx, small)
+		if m == nil || m.Epoch == 0 {
+			t.Error("no map so far")
+		}
+		return err
+	})
 }
 
 func TestUMAPInit(t *testing.T) {

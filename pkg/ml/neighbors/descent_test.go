@@ -250,18 +250,29 @@ func TestDescentBadInput(t *testing.T) {
 func TestDescentCancelled(t *testing.T) {
 	x := random(1, 30000, 40)
 	for _, wait := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, 700 * time.Millisecond} {
-		ctx, cancel := context.WithCancel(t.Context())
-		var ended time.Time
-		time.AfterFunc(wait, func() { ended = time.Now(); cancel() })
-		g, err := neighbors.NNDescent{K: 10, Tolerance: 1e-9}.Fit(ctx, x)
-		if err == nil {
-			continue // a quick machine
+		best := time.Hour
+		for range 3 { // the machine may have other things to do
+			ctx, cancel := context.WithCancel(t.Context())
+			var ended time.Time
+			time.AfterFunc(wait, func() { ended = time.Now(); cancel() })
+			g, err := neighbors.NNDescent{K: 10, Tolerance: 1e-9}.Fit(ctx, x)
+			if err == nil { // a quick machine
+				best = 0
+				break
+			}
+			best = min(best, time.Since(ended))
+			if !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if g != nil {
+				checkGraph(t, g, x, 10)
+			}
+			if best <= 100*time.Millisecond {
+				break
+			}
 		}
-		if late := time.Since(ended); !errors.Is(err, context.Canceled) || late > 100*time.Millisecond {
-			t.Errorf("%v, %v after the context ended", err, late)
-		}
-		if g != nil && wait < 700*time.Millisecond {
-			checkGraph(t, g, x, 10)
+		if best > 100*time.Millisecond {
+			t.Errorf("%v: it returned %v after the context ended", wait, best)
 		}
 	}
 }
