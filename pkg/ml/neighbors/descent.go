@@ -170,6 +170,9 @@ func newDescent(ctx context.Context, method string, x *mat.Dense, metric distanc
 	d.space = newSpace(px, meanOf(px, scale), scale)
 	var order randomTree
 	order.grow(ctx, d.space, 32, rng.New(seed, 2))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	d.index = order.index
 	d.space = d.space.permuted(d.index)
 	d.values = d.given
