@@ -208,17 +208,20 @@ func (s shifted) Upper() float64 { return 2 * s.bound }
 
 func (s shifted) Apply(dst, src []float64, width int) {
 	n := s.Dim()
+	// The vectors one behind the other: a row of the matrix, read once, meets all of them.
+	vectors := make([]float64, n*width)
+	for i := range n {
+		for c := range width {
+			vectors[c*n+i] = src[i*width+c]
+		}
+	}
 	_ = parallel.For(context.Background(), n, 64, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := dst[i*width : (i+1)*width]
+			blas.DotRows(row, s.a.RawRowView(i), vectors, n)
 			for c := range row {
-				row[c] = s.bound * src[i*width+c]
+				row[c] = s.bound*src[i*width+c] - row[c]
 			}
-		}
-		part := mat.NewDense(hi-lo, width, nil)
-		part.Mul(s.a.Slice(lo, hi, 0, n), mat.NewDense(n, width, src))
-		for i, v := range part.RawMatrix().Data {
-			dst[lo*width+i] -= v
 		}
 	})
 }
