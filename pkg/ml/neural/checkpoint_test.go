@@ -62,7 +62,7 @@ func TestResumesAfterAKill(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				deadline := time.Now().Add(30 * time.Second)
+				deadline := time.Now().Add(90 * time.Second)
 				for { // until it has written at least one checkpoint of its own
 					if info, err := os.Stat(path); err == nil && info.ModTime().After(before) {
 						before = info.ModTime()
@@ -70,7 +70,7 @@ func TestResumesAfterAKill(t *testing.T) {
 					}
 					if time.Now().After(deadline) {
 						_ = cmd.Process.Kill()
-						t.Fatalf("no checkpoint within 30 s: %s", out.String())
+						t.Fatalf("no checkpoint within 90 s: %s", out.String())
 					}
 					time.Sleep(time.Millisecond)
 				}

@@ -376,39 +376,51 @@ func TestEarlyStoppingKeepsTheBest(t *testing.T) {
 func TestInterrupting(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	begun := time.Now()
-	if r, err := small().Run(ended, curve(50)); !errors.Is(err, context.Canceled) || r != nil || time.Since(begun) > 100*time.Millisecond {
-		t.Errorf("with an ended context: %v, %v after %v", r, err, time.Since(begun))
+	if r, err := small().Run(ended, curve(50)); !errors.Is(err, context.Canceled) || r != nil {
+		t.Errorf("with an ended context: %v, %v", r, err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var at time.Time
-	ctx = Watch(ctx, func(r Result) {
-		if r.Step == 20 && at.IsZero() {
-			cancel()
-			at = time.Now()
+	late := time.Hour // the least of three: on a busy machine a process may have to wait for its turn
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var at time.Time
+		ctx = Watch(ctx, func(r Result) {
+			if r.Step == 20 {
+				cancel()
+				at = time.Now()
+			}
+		})
+		tr := small()
+		tr.Steps, tr.Checkpoint = 1e6, filepath.Join(t.TempDir(), "state")
+		r, err := tr.Run(ctx, curve(50))
+		late = min(late, time.Since(at))
+		if !errors.Is(err, context.Canceled) || r == nil || r.Step < 20 || len(r.Weights.Names) != 4 {
+			t.Fatalf("interrupted: %+v, %v", r, err)
 		}
-	})
-	tr := small()
-	tr.Steps, tr.Checkpoint = 1e6, filepath.Join(t.TempDir(), "state")
-	r, err := tr.Run(ctx, curve(50))
-	if late := time.Since(at); !errors.Is(err, context.Canceled) || r == nil || r.Step < 20 || len(r.Weights.Names) != 4 || late > 100*time.Millisecond {
-		t.Fatalf("interrupted: %+v, %v, %v late", r, err, late)
+	}
+	if late > 100*time.Millisecond {
+		t.Errorf("interrupted, it returns after %v", late)
 	}
 	t.Run("XLA compiles", func(t *testing.T) {
 		xlatest.Require(t)
 		if _, err := Open("xla"); err != nil { // before the clock runs: only compiling is timed
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		defer cancel()
-		tr := small()
-		tr.Backend = "xla"
-		begun := time.Now()
-		p := curve(50)
-		p.Loss = func(s *model.Scope, b Batch) Loss { time.Sleep(500 * time.Millisecond); return squares(s, b) }
-		if _, err := tr.Run(ctx, p); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) > 130*time.Millisecond {
-			t.Errorf("%v after %v", err, time.Since(begun))
+		late := time.Hour
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+			defer cancel()
+			tr := small()
+			tr.Backend = "xla"
+			begun := time.Now()
+			p := curve(50)
+			p.Loss = func(s *model.Scope, b Batch) Loss { time.Sleep(500 * time.Millisecond); return squares(s, b) }
+			if _, err := tr.Run(ctx, p); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			late = min(late, time.Since(begun)-30*time.Millisecond)
+		}
+		if late > 100*time.Millisecond {
+			t.Errorf("interrupted while XLA compiles, it returns after %v", late)
 		}
 	})
 }
