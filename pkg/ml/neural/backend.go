@@ -26,8 +26,8 @@ func (b *Backend) String() string { return b.Why }
 
 var opened = struct {
 	sync.Mutex
-	byConfig map[string]*Backend
-}{byConfig: map[string]*Backend{}}
+	byConfig map[string]compute.Backend
+}{byConfig: map[string]compute.Backend{}}
 
 // Open returns the backend of a name: "cuda", "xla" (on the CPU), "go", or a configuration as GoMLX writes it. The empty name leaves the choice to the
 // environment variable GOMLX_BACKEND, and without it to what there is: CUDA before XLA on the CPU before pure Go. One backend a configuration is
@@ -73,29 +73,27 @@ func Open(name string) (*Backend, error) {
 }
 
 func open(config, reason string) (*Backend, error) {
-	if b, ok := opened.byConfig[config]; ok {
-		return b, nil
-	}
-	b := &Backend{Config: config}
-	// An installer that downloads at run time has no place in a library.
-	xla.EnableAutoInstall(false)
-	err := guard("opening the backend", func() (err error) {
-		b.Backend, err = compute.NewWithConfig(config)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%.200s", firstLine(err))
+	b, ok := opened.byConfig[config]
+	if !ok {
+		// An installer that downloads at run time has no place in a library.
+		xla.EnableAutoInstall(false)
+		err := guard("opening the backend", func() (err error) {
+			b, err = compute.NewWithConfig(config)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%.200s", firstLine(err))
+		}
+		opened.byConfig[config] = b
 	}
 	what := map[string]string{"xla:cuda": "XLA on CUDA", "xla:cpu": "XLA on the CPU", "go": "GoMLX's pure-Go backend"}[config]
 	if what == "" {
 		what = config
 	}
-	b.Why = what
 	if reason != "" {
-		b.Why += ": " + reason
+		what += ": " + reason
 	}
-	opened.byConfig[config] = b
-	return b, nil
+	return &Backend{b, config, what}, nil
 }
 
 // hasGPU looks for what an NVIDIA driver leaves in /dev.

@@ -519,7 +519,7 @@ func TestBackendChoice(t *testing.T) {
 		t.Errorf("%+v, %v", b, err)
 	}
 	t.Setenv("GOMLX_BACKEND", "go")
-	if b, err = Open(""); err != nil || b.Config != "go" {
+	if b, err = Open(""); err != nil || b.Config != "go" || !strings.Contains(b.Why, "GOMLX_BACKEND") {
 		t.Errorf("GOMLX_BACKEND=go: %+v, %v", b, err)
 	}
 	t.Setenv("GOMLX_BACKEND", "no such")
