@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/golatent/latent/pkg/datasets"
+	"github.com/golatent/latent/pkg/ml/manifold"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 )
 
@@ -25,6 +26,11 @@ func init() {
 		growth{"knn, exact", "n rows, d = 50, 15 neighbors", "n²", []int{5000, 10000, 20000},
 			clumps(func(ctx context.Context, d datasets.Dataset) error {
 				_, err := neighbors.KNN{K: 15}.Fit(ctx, d.X)
+				return err
+			})},
+		growth{"umap", "n rows, d = 50, 50 epochs", "n log n: neighbors, edges and pushes", []int{20000, 40000, 80000},
+			clumps(func(ctx context.Context, d datasets.Dataset) error {
+				_, err := manifold.UMAP{Epochs: 50}.Fit(ctx, d.X)
 				return err
 			})},
 	)

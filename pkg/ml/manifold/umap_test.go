@@ -657,10 +657,11 @@ func FuzzUMAP(f *testing.F) {
 	})
 }
 
+// 200,000 rows are what the library promises to map within the memory of a common machine.
 func BenchmarkUMAP(b *testing.B) {
-	for _, n := range []int{2000, 20000} {
-		x := datasets.Blobs(n, 50, 10, 3, 5).X
+	for _, n := range []int{2000, 20000, 200000} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			x := datasets.Blobs(n, 50, 10, 3, 5).X
 			for b.Loop() {
 				if _, err := (UMAP{}).Fit(context.Background(), x); err != nil {
 					b.Fatal(err)
