@@ -77,13 +77,17 @@ func mlp(x, y *mat.Dense) (neural.Problem, error) {
 
 func bits(x *mat.Dense, from, to int) *mat.Dense {
 	out := mat.DenseCopyOf(x.Slice(from, to, 0, 784))
-	out.Apply(func(_, _ int, v float64) float64 {
+	toBits(out)
+	return out
+}
+
+func toBits(x *mat.Dense) {
+	x.Apply(func(_, _ int, v float64) float64 {
 		if v > 127 {
 			return 1
 		}
 		return 0
-	}, out)
-	return out
+	}, x)
 }
 
 func vaeSteps(steps int) fit {
@@ -92,7 +96,10 @@ func vaeSteps(steps int) fit {
 		if next == nil {
 			t := endless(steps)
 			t.Report = 100
-			next, _ = iter.Pull2(vae.VAE{Latents: 16, Train: t}.Iterate(ctx, bits(x, 0, trainImages)))
+			// In place: x is read once. A copy would count as the library's memory.
+			images := x.Slice(0, trainImages, 0, 784).(*mat.Dense)
+			toBits(images)
+			next, _ = iter.Pull2(vae.VAE{Latents: 16, Train: t}.Iterate(ctx, images))
 		}
 		var loss float64
 		for range steps / 100 {

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"runtime/debug"
 	"strings"
 
 	"github.com/golatent/latent/internal/rng"
@@ -354,6 +355,9 @@ func (r *run) compile(ctx context.Context) error {
 			return err
 		}
 		r.inputs = append(r.inputs, t)
+	}
+	if r.backend.Config != "go" {
+		debug.FreeOSMemory() // XLA's compiler wants much: what Go holds and does not use goes back first
 	}
 	done := make(chan error, 1)
 	go func() {

@@ -284,7 +284,7 @@ func (m *VAEModel) input(who string, x mat.Matrix) (*neural.Array, error) {
 		return nil, err
 	}
 	n, d := dense.Dims()
-	out := mat.NewDense(n, d, nil)
+	out := &neural.Array{Shape: []int{d}, Floats: make([]float32, 0, n*d)} // straight to float32: a copy in float64 would be the largest thing in memory
 	levels := float64(m.Options.Levels - 1)
 	for i := range n {
 		for j, value := range dense.RawRowView(i) {
@@ -301,10 +301,13 @@ func (m *VAEModel) input(who string, x mat.Matrix) (*neural.Array, error) {
 				}
 				value = 2*value/levels - 1
 			}
-			out.Set(i, j, value)
+			if value > math.MaxFloat32 || value < -math.MaxFloat32 {
+				return nil, ml.NotFinite(who, "row %d, column %d is %v times the scale of the data, beyond what a float32 can hold", i, j, value)
+			}
+			out.Floats = append(out.Floats, float32(value))
 		}
 	}
-	return neural.Rows(who, out)
+	return out, nil
 }
 
 // standard is the mean of each column, and the root of the mean square of all that is left: one scale for all columns, so that a linear model stays what it is.

@@ -622,7 +622,7 @@ func TestDigitsReachTheReference(t *testing.T) {
 }
 
 func digits(seed uint64) VAE {
-	return VAE{Train: neural.Train{Steps: 4000, EMA: 0.99, WeightDecay: 0.3, KeepLast: true, Seed: seed}}
+	return VAE{Latents: 10, Train: neural.Train{Steps: 4000, EMA: 0.99, WeightDecay: 0.3, KeepLast: true, Seed: seed}}
 }
 
 // Whatever the shape and the options, Fit answers or says what is wrong.
