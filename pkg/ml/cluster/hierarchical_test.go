@@ -439,6 +439,40 @@ func TestHierarchicalDegenerateData(t *testing.T) {
 	}
 }
 
+// Given distances may be as large or small as a float64 allows; a power of two as scale changes no digit.
+func TestDistancesOfAnyScale(t *testing.T) {
+	x := datasets.Blobs(30, 3, 3, 3, 1).X
+	d, err := dist.Pairwise(t.Context(), x, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := map[string]func(context.Context, mat.Symmetric) (*Tree, error){"DIANA": Diana{}.FitDistances}
+	for _, l := range linkages {
+		methods[string(l)] = Agglomerative{Linkage: l}.FitDistances
+	}
+	for name, fit := range methods {
+		want, err := fit(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, scale := range []float64{0x1p1000, 0x1p-1000} {
+			scaled := mat.NewSymDense(30, nil)
+			scaled.ScaleSym(scale, d)
+			got, err := fit(t.Context(), scaled)
+			if err != nil {
+				t.Errorf("%s, scale %g: %v", name, scale, err)
+				continue
+			}
+			for i, h := range got.Heights {
+				if math.Abs(h/scale-want.Heights[i]) > 1e-12*want.Heights[i] {
+					t.Errorf("%s, scale %g: height %d is %v, want %v", name, scale, i, h/scale, want.Heights[i])
+					break
+				}
+			}
+		}
+	}
+}
+
 func TestHierarchicalOnAnyNumberOfProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	x := datasets.Blobs(2500, 6, 8, 2, 4).X
