@@ -129,7 +129,6 @@ func naiveStress1(y, d *mat.Dense, nonmetric bool, ties Ties) float64 {
 	}
 	target := delta
 	if nonmetric {
-		target = make([]float64, len(delta))
 		// The isotonic regression as a maximum of minima of means over stretches (Robertson, Wright & Dykstra), on blocks of equal dissimilarities.
 		target = minimax(delta, dist, ties)
 	}
