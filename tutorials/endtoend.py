@@ -195,6 +195,7 @@ def compare(course, book, exported, assignment, student, case):
         elif cell.cell_type == "code":
             hold(f"{who}: no cell of a submission is executed", not cell.outputs)
     feedback = next(iter((course / "feedback" / student / assignment).glob("*.html"))).read_text()
+    hold(f"{who}: no hidden test is in the feedback", "HIDDEN TESTS" not in feedback and "wantAssign" not in feedback)
     for test, message in case["fails"]:
         said = "\n".join("\n".join(o.get("traceback", [])) for o in shown.get(test, []))
         hold(f"{who}: {test} says {message!r}, got {said!r}", message in said)

@@ -24,3 +24,9 @@ c.Autograde.autograde_preprocessors = [
 ]
 # A cell of tests that a student deleted comes back, with its points at stake.
 c.OverwriteCells.add_missing_cells = True
+# Feedback says on which call a test failed, and does not show the hidden tests.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]

@@ -20,11 +20,7 @@ func limit(seconds, memory int) error {
 		{syscall.RLIMIT_FSIZE, 0},
 		{syscall.RLIMIT_CORE, 0},
 	} {
-		hard := l.limit
-		if l.resource == syscall.RLIMIT_CPU {
-			hard++ // a second to say so
-		}
-		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: l.limit, Max: hard}); err != nil {
+		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: l.limit, Max: l.limit}); err != nil {
 			return err
 		}
 	}

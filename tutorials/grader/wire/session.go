@@ -47,6 +47,7 @@ type session struct {
 	deadline time.Time
 	missing  string // why there are no namespaces
 	over     error  // why no more calls can be made
+	killed   bool   // by this side
 }
 
 // start runs the student's binary without network, files and other processes as far as the system can shut them off.
@@ -187,8 +188,9 @@ func (s *session) autopsy(err error) string {
 		return fmt.Sprintf(" needed more memory than the %d MB that it may use", s.run.Limits.MemoryMB)
 	case strings.Contains(out, "stack overflow") || strings.Contains(out, "stack exceeds"):
 		return " called itself without end (stack overflow)"
-	case state.UserTime()+state.SystemTime() >= time.Duration(s.run.Limits.Seconds)*time.Second:
-		return fmt.Sprintf(" used up its %d s of processor time", s.run.Limits.Seconds)
+	case !s.killed && s.signal() == syscall.SIGKILL && state.UserTime()+state.SystemTime() >= time.Duration(s.run.Limits.Seconds)*time.Second/2:
+		// The kernel limits the time that it counts by ticks, and reports one that is more exact and can be shorter.
+		return fmt.Sprintf(" gave no answer in time: it used up its %d s of processor time", s.run.Limits.Seconds)
 	}
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "panic: ") {
@@ -199,12 +201,18 @@ func (s *session) autopsy(err error) string {
 }
 
 // trespass reports whether the filter of system calls ended the process. The kernel says so, not the process.
-func (s *session) trespass() bool {
-	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGSYS
+func (s *session) trespass() bool { return s.signal() == syscall.SIGSYS }
+
+// signal is what ended the process, 0 if it ended by itself.
+func (s *session) signal() syscall.Signal {
+	if status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return status.Signal()
+	}
+	return 0
 }
 
 func (s *session) kill() {
+	s.killed = true
 	_ = s.cmd.Process.Kill()
 	<-s.exited
 }

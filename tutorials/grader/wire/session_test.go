@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,7 +23,27 @@ func TestMain(m *testing.M) {
 		Serve(functions)
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(run(m))
+}
+
+// binary is this test's own, copied before any process is started: one that starts while the copy is open for writing would keep it busy.
+var binary string
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "wire")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	self, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "answer")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(binary, self, 0o755)); err != nil {
+		panic(err)
+	}
+	return m.Run()
 }
 
 var hoard [][]byte
@@ -95,21 +116,10 @@ func recurse(n int) int {
 	return recurse(n+1) + 1
 }
 
-// student starts the process in a folder of its own.
+// student starts the process.
 func student(t *testing.T, change func(*Run)) *session {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := Run{Binary: filepath.Join(dir, "answer"), Wall: 3 * time.Second, Limits: guard.Limits{Seconds: 3, MemoryMB: 256}}
-	if err := os.WriteFile(run.Binary, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	run := Run{Binary: binary, Wall: 3 * time.Second, Limits: guard.Limits{Seconds: 3, MemoryMB: 256}}
 	if change != nil {
 		change(&run)
 	}
