@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -194,4 +195,15 @@ func TestEmbeddingBadInput(t *testing.T) {
 	if v, err := DistanceCorrelation(t.Context(), x, same, 0, 1); err != nil || v != 0 {
 		t.Errorf("a map of one point: %v, %v", v, err)
 	}
+}
+
+func ExampleTrustworthiness() {
+	iris := datasets.Iris().X
+	trust, err := Trustworthiness(context.Background(), iris, iris.Slice(0, 150, 2, 4), 10) // the petals alone as a map
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f\n", trust)
+	// Output: 0.938
 }
