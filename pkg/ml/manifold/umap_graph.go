@@ -73,7 +73,7 @@ func fuzzy(ctx context.Context, g *neighbors.Graph) (*FuzzyGraph, error) {
 	if err != nil {
 		return nil, err
 	}
-	return union(g, weights), nil
+	return union(ctx, g, weights)
 }
 
 // memberships sets w[j] to the weight of the neighbor at distance d[j], ascending. mean is that of the distances of all points.
@@ -156,7 +156,7 @@ func (g *FuzzyGraph) visible(epochs int) *FuzzyGraph {
 }
 
 // union joins the directed weights of a graph of neighbors.
-func union(g *neighbors.Graph, weights []float64) *FuzzyGraph {
+func union(ctx context.Context, g *neighbors.Graph, weights []float64) (*FuzzyGraph, error) {
 	n := g.Len()
 	type edge struct {
 		to int32
@@ -183,7 +183,7 @@ func union(g *neighbors.Graph, weights []float64) *FuzzyGraph {
 		}
 	}
 	size := make([]int, n)
-	_ = parallel.For(context.Background(), n, 256, func(_, lo, hi int) {
+	err := parallel.For(ctx, n, 256, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			edges := all[start[i]:start[i+1]]
 			slices.SortFunc(edges, func(a, b edge) int { return int(a.to - b.to) })
@@ -202,6 +202,9 @@ func union(g *neighbors.Graph, weights []float64) *FuzzyGraph {
 			size[i] = out
 		}
 	})
+	if err != nil {
+		return nil, err
+	}
 	f := &FuzzyGraph{Start: make([]int, n+1)}
 	for i, s := range size {
 		f.Start[i+1] = f.Start[i] + s
@@ -212,5 +215,5 @@ func union(g *neighbors.Graph, weights []float64) *FuzzyGraph {
 			f.Index[f.Start[i]+k], f.Weight[f.Start[i]+k] = int(e.to), e.w
 		}
 	}
-	return f
+	return f, nil
 }
