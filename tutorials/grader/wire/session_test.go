@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// binary is this test's own, copied before any process is started: one that starts while the copy is open for writing would keep it busy.
-var binary string
+// ownBinary is this test's own, copied before any process is started: one that starts while the copy is open for writing would keep it busy.
+var ownBinary string
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "wire")
@@ -39,8 +39,8 @@ func run(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	binary = filepath.Join(dir, "answer")
-	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(binary, self, 0o755)); err != nil {
+	ownBinary = filepath.Join(dir, "answer")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(ownBinary, self, 0o755)); err != nil {
 		panic(err)
 	}
 	return m.Run()
@@ -119,7 +119,7 @@ func recurse(n int) int {
 // student starts the process.
 func student(t *testing.T, change func(*Run)) *session {
 	t.Helper()
-	run := Run{Binary: binary, Wall: 3 * time.Second, Limits: guard.Limits{Seconds: 3, MemoryMB: 256}}
+	run := Run{Binary: ownBinary, Wall: 3 * time.Second, Limits: guard.Limits{Seconds: 3, MemoryMB: 256}}
 	if change != nil {
 		change(&run)
 	}
