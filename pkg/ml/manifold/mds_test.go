@@ -242,32 +242,60 @@ func TestMDSConforms(t *testing.T) {
 	}
 }
 
+// promptly calls f up to three times, on a machine that may have other work, and wants one of them to end within 100 ms of the moment that f returns.
+func promptly(t *testing.T, name string, f func() time.Time) {
+	t.Helper()
+	late := time.Duration(math.MaxInt64)
+	for range 3 {
+		at := f()
+		if late = min(late, time.Since(at)); at.IsZero() || late <= 100*time.Millisecond {
+			return
+		}
+	}
+	t.Errorf("%s: returned %v after the end of the context", name, late)
+}
+
 // A cancelled fit of a size that takes a while returns within 100 ms, with the map so far where there is one.
 func TestMDSCancellationAtSize(t *testing.T) {
 	x := normal(3, 1500, 10)
-	for name, fit := range map[string]func(context.Context) (bool, error){
-		"classical": func(ctx context.Context) (bool, error) { m, err := ClassicalMDS{}.Fit(ctx, x); return m == nil, err },
-		"metric": func(ctx context.Context) (bool, error) {
-			m, err := MetricMDS{MaxIter: 1e6, Tolerance: 1e-300, Init: normal(1, 1500, 2)}.Fit(ctx, x)
-			return m != nil && m.Iterations > 0, err
+	d := distancesOf(x)
+	for name, fit := range map[string]func(context.Context) error{
+		"classical": func(ctx context.Context) error { return second(ClassicalMDS{}.FitDistances(ctx, d)) },
+		"spectrum":  func(ctx context.Context) error { return second(Spectrum(ctx, d)) },
+	} {
+		promptly(t, name, func() (at time.Time) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(100*time.Millisecond, func() { at = time.Now(); cancel() })
+			if err := fit(ctx); err == nil {
+				return time.Time{} // it was done before
+			} else if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+			return at
+		})
+	}
+	for name, steps := range map[string]func(context.Context) func(func(*MDSModel, error) bool){
+		"metric": func(ctx context.Context) func(func(*MDSModel, error) bool) {
+			return MetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2)}.IterateDistances(ctx, d)
 		},
-		"spectrum": func(ctx context.Context) (bool, error) {
-			s, err := Spectrum(ctx, distancesOf(x))
-			return s == nil, err
+		"nonmetric": func(ctx context.Context) func(func(*MDSModel, error) bool) {
+			return NonmetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2)}.IterateDistances(ctx, d)
 		},
 	} {
-		ctx, cancel := context.WithCancel(t.Context())
-		var at time.Time
-		time.AfterFunc(150*time.Millisecond, func() { at = time.Now(); cancel() })
-		if name == "spectrum" {
-			time.Sleep(time.Millisecond)
-		}
-		ok, err := fit(ctx)
-		if err == nil {
-			continue // it was done before
-		}
-		if late := time.Since(at); !errors.Is(err, context.Canceled) || !ok || late > 100*time.Millisecond {
-			t.Errorf("%s: error %v, %v after the end of the context, with what there is: %v", name, err, late, ok)
-		}
+		promptly(t, name, func() (at time.Time) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var last *MDSModel
+			var end error
+			for m, err := range steps(ctx) {
+				if last, end = m, err; err == nil && m.Iterations == 1 {
+					time.AfterFunc(time.Millisecond, func() { at = time.Now(); cancel() })
+				}
+			}
+			if !errors.Is(end, context.Canceled) || last == nil {
+				t.Errorf("%s: %v, with a map: %v", name, end, last != nil)
+			}
+			return at
+		})
 	}
 }

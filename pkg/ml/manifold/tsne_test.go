@@ -453,16 +453,26 @@ func TestTSNEBadInput(t *testing.T) {
 func TestTSNECancellationAtSize(t *testing.T) {
 	g := graphOf(t, normal(1, 6000, 10), 45)
 	for _, r := range []Repulsion{Exact, BarnesHut, Interpolation} {
+		promptly(t, string(r), func() (at time.Time) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(500*time.Millisecond, func() { at = time.Now(); cancel() })
+			m, err := TSNE{Repulsion: r, MaxIter: 1e6, Perplexity: 15}.FitGraph(ctx, g)
+			if !errors.Is(err, context.Canceled) || m != nil && m.KL-m.KL != 0 {
+				t.Errorf("%s: %v", r, err)
+			}
+			return at
+		})
 		ctx, cancel := context.WithCancel(t.Context())
-		var at time.Time
-		time.AfterFunc(700*time.Millisecond, func() { at = time.Now(); cancel() })
-		m, err := TSNE{Repulsion: r, MaxIter: 1e6, Perplexity: 15}.FitGraph(ctx, g)
-		late := time.Since(at)
-		if !errors.Is(err, context.Canceled) || m == nil || m.Iteration < 1 || m.KL-m.KL != 0 {
-			t.Errorf("%s: %v, map %v", r, err, m != nil)
+		defer cancel()
+		var last *TSNEModel
+		var end error
+		for m, err := range (TSNE{Repulsion: r, Perplexity: 15}).IterateGraph(ctx, g) {
+			if last, end = m, err; err == nil && m.Iteration == 3 {
+				cancel()
+			}
 		}
-		if late > 100*time.Millisecond {
-			t.Errorf("%s: %v after the end of the context", r, late)
+		if !errors.Is(end, context.Canceled) || last == nil || last.Iteration < 3 {
+			t.Errorf("%s: %v, with a map: %v", r, end, last != nil)
 		}
 	}
 }
