@@ -24,7 +24,7 @@ jupyter := env -u PYTHONPATH JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter JUPY
 	JUPYTER_RUNTIME_DIR=$(CURDIR)/.venv/run PATH="$(CURDIR)/.venv/bin:$$PATH" GOFLAGS=
 python := $(jupyter) $(CURDIR)/.venv/bin/python
 
-.PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench tutorials course latency requirements clean
+.PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench tutorials grading course latency requirements clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -39,7 +39,7 @@ setup:
 	@tools/setup.sh lab
 
 # Fast things first, so that a mistake shows soon.
-test: lint unit conformance check-notebooks browser
+test: lint unit conformance check-notebooks browser grading
 	@echo "all tests passed"
 
 lint:
@@ -74,9 +74,12 @@ course:
 	@tools/setup.sh grade
 	@.venv-grade/bin/python tutorials/course.py "$(COURSE)"
 
-tutorials:
-	@tools/setup.sh grade
+tutorials: grading
 	go test ./tutorials/...
+
+# The assignments in the real nbgrader, from release to gradebook.
+grading:
+	@tools/setup.sh grade
 	$(jupyter) .venv-grade/bin/python tutorials/endtoend.py
 
 latency:
