@@ -50,15 +50,17 @@ def progress(name=None, what=None):
 
 
 def text_of(cell):
-    """What a cell says in words: its streams, and the text/plain of what it shows."""
-    out = []
+    """What a cell says in words: its streams, then the text/plain of what it shows. The two reach the kernel by pipes of their own, so that which of them
+    comes first is chance; within each the order is the cell's."""
+    streams, shown = {}, []
     for o in cell.get("outputs", []):
         if o.output_type == "stream":
-            out.append(f"[{o.name}] {o.text}")
+            streams[o.name] = streams.get(o.name, "") + o.text
         elif o.output_type in ("display_data", "execute_result"):
-            out.append("[shown] " + o.data.get("text/plain", ", ".join(sorted(o.data))))
+            shown.append("[shown] " + o.data.get("text/plain", ", ".join(sorted(o.data))))
         elif o.output_type == "error":
-            out.append(f"[error] {o.evalue}")
+            shown.append(f"[error] {o.evalue}")
+    out = [f"[{name}] {streams[name]}" for name in sorted(streams)] + shown
     return "".join(s if s.endswith("\n") else s + "\n" for s in out)
 
 
