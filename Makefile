@@ -69,6 +69,7 @@ browser:
 bench:
 	@tools/setup.sh bench
 	go build -o .venv-bench/bin/latent-bench ./bench
+	go build -tags lean -o .venv-bench/bin/latent-bench-lean ./bench
 	.venv-bench/bin/latent-bench -only "$(BENCH)" -rounds $(ROUNDS)
 
 course:
