@@ -55,8 +55,10 @@ func SmallestWithin(ctx context.Context, a Operator, count int, known [][]float6
 	b.project()
 	// A first look under a low polynomial: its edge is a guess, all later ones are Ritz values, which lie above the eigenvalues they stand for.
 	b.filter(ctx, 10, a.Upper()/4)
-	b.orthonormalize(seed)
-	b.project()
+	if ctx.Err() == nil {
+		b.orthonormalize(seed)
+		b.project()
+	}
 	for range maxSteps {
 		if ctx.Err() != nil || b.residual(count) <= tolerance {
 			break
@@ -65,6 +67,9 @@ func SmallestWithin(ctx context.Context, a Operator, count int, known [][]float6
 		// would be told from the rest. Values at the very top are found all the same, as what is left when the others are.
 		edge := min(max(b.values[width-1], b.values[count-1]+3e-5*a.Upper()), 0.9*a.Upper())
 		b.filter(ctx, b.degree(count, edge), edge)
+		if ctx.Err() != nil {
+			break // the basis is the one before
+		}
 		b.orthonormalize(seed)
 		b.project()
 	}

@@ -1,6 +1,8 @@
 package fft
 
 import (
+	"context"
+	"errors"
 	"math"
 	"math/cmplx"
 	"testing"
@@ -61,10 +63,14 @@ func TestConvolveIsTheDefinition(t *testing.T) {
 		rows, cols := c[0], c[1]
 		grid := random(uint64(rows*100+cols), rows*cols)
 		got := append([]float64{}, grid...)
-		p := NewPlane(rows, cols, kernel, one)
-		p.Convolve(got)
+		p, err := NewPlane(t.Context(), rows, cols, kernel, one)
+		if err != nil {
+			t.Fatal(err)
+		}
 		again := append([]float64{}, grid...)
-		p.Convolve(again)
+		if err := errors.Join(p.Convolve(t.Context(), got), p.Convolve(t.Context(), again)); err != nil {
+			t.Fatal(err)
+		}
 		for i := range rows {
 			for j := range cols {
 				want := 0.0
@@ -81,10 +87,33 @@ func TestConvolveIsTheDefinition(t *testing.T) {
 	}
 }
 
+// When the context has ended there is neither a plan nor a convolution.
+func TestPlaneCancelled(t *testing.T) {
+	at := func(i, j int) float64 { return 1 / (1 + float64(i+j)) }
+	one := func(_, _ int) float64 { return 1 }
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if p, err := NewPlane(ended, 20, 20, at, one); p != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("a plan: %v", err)
+	}
+	p, err := NewPlane(t.Context(), 20, 20, at, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Convolve(ended, random(1, 400)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a convolution: %v", err)
+	}
+}
+
 func BenchmarkConvolve(b *testing.B) {
-	p := NewPlane(320, 320, func(i, j int) float64 { return 1 / (1 + float64(i*i+j*j)) }, func(_, _ int) float64 { return 1 })
+	p, err := NewPlane(b.Context(), 320, 320, func(i, j int) float64 { return 1 / (1 + float64(i*i+j*j)) }, func(_, _ int) float64 { return 1 })
+	if err != nil {
+		b.Fatal(err)
+	}
 	grid := random(1, 320*320)
 	for b.Loop() {
-		p.Convolve(grid)
+		if err := p.Convolve(b.Context(), grid); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -18,24 +18,32 @@ type Plane struct {
 }
 
 // NewPlane plans the convolution of rows×cols grids with a kernel of which at(i, j) is the value i rows and j columns away. Its transform is multiplied by
-// correct(k, n) of both directions, at frequency k of n.
-func NewPlane(rows, cols int, at func(i, j int) float64, correct func(k, n int) float64) *Plane {
+// correct(k, n) of both directions, at frequency k of n. The error is ctx.Err().
+func NewPlane(ctx context.Context, rows, cols int, at func(i, j int) float64, correct func(k, n int) float64) (*Plane, error) {
 	p := &Plane{rows: rows, cols: cols, x: New(Size(2 * cols)), y: New(Size(2 * rows))}
 	nx, ny := p.x.n, p.y.n
 	p.half = (nx/2 + 1 + Batch - 1) / Batch * Batch
 	// The kernel's transform, on the whole of the padded grid.
 	kernel := &Plane{rows: ny, cols: nx, x: p.x, y: p.y, half: p.half, re: make([]float64, ny*p.half), im: make([]float64, ny*p.half)}
 	grid := make([]float64, nx*ny)
-	for i := range ny {
-		for j := range nx {
-			grid[i*nx+j] = at(min(i, ny-i), min(j, nx-j))
+	if err := parallel.For(ctx, ny, 2*Batch, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			for j := range nx {
+				grid[i*nx+j] = at(min(i, ny-i), min(j, nx-j))
+			}
 		}
+	}); err != nil {
+		return nil, err
 	}
-	kernel.acrossForward(grid)
+	if err := kernel.acrossForward(ctx, grid); err != nil {
+		return nil, err
+	}
 	p.spectrum = make([]float64, ny*p.half)
-	kernel.down(func(re, _ []float64, k, lane int) {
+	if err := kernel.down(ctx, func(re, _ []float64, k, lane int) {
 		p.spectrum[k*p.half+lane] = re[0]
-	})
+	}); err != nil {
+		return nil, err
+	}
 	cy, cx := make([]float64, ny), make([]float64, p.half)
 	for k := range cy {
 		cy[k] = correct(k, ny)
@@ -49,7 +57,7 @@ func NewPlane(rows, cols int, at func(i, j int) float64, correct func(k, n int) 
 		}
 	}
 	p.re, p.im = make([]float64, rows*p.half), make([]float64, rows*p.half)
-	return p
+	return p, nil
 }
 
 // work is the room of one goroutine.
@@ -65,17 +73,21 @@ func room(n int) *work {
 	return w
 }
 
-// Convolve replaces a grid, row by row, by its convolution with the kernel. One call at a time.
-func (p *Plane) Convolve(grid []float64) {
-	p.acrossForward(grid)
-	p.filter()
-	p.acrossBack(grid)
+// Convolve replaces a grid, row by row, by its convolution with the kernel. One call at a time. The error is ctx.Err(); the grid is of no use then.
+func (p *Plane) Convolve(ctx context.Context, grid []float64) error {
+	if err := p.acrossForward(ctx, grid); err != nil {
+		return err
+	}
+	if err := p.filter(ctx); err != nil {
+		return err
+	}
+	return p.acrossBack(ctx, grid)
 }
 
 // acrossForward transforms the rows: sixteen of them are a batch of eight pairs.
-func (p *Plane) acrossForward(grid []float64) {
+func (p *Plane) acrossForward(ctx context.Context, grid []float64) error {
 	nx := p.x.n
-	_ = parallel.For(context.Background(), p.rows, 2*Batch, func(_, lo, hi int) {
+	return parallel.For(ctx, p.rows, 2*Batch, func(_, lo, hi int) {
 		w := room(nx)
 		defer pool.Put(w)
 		clear(w.re[:nx*Batch])
@@ -108,9 +120,9 @@ func (p *Plane) acrossForward(grid []float64) {
 }
 
 // down transforms the columns and hands each number of the spectrum to see.
-func (p *Plane) down(see func(re, im []float64, k, lane int)) {
+func (p *Plane) down(ctx context.Context, see func(re, im []float64, k, lane int)) error {
 	ny := p.y.n
-	_ = parallel.For(context.Background(), p.half, Batch, func(_, lo, _ int) {
+	return parallel.For(ctx, p.half, Batch, func(_, lo, _ int) {
 		w := room(ny)
 		defer pool.Put(w)
 		p.load(w, lo)
@@ -133,9 +145,9 @@ func (p *Plane) load(w *work, lo int) {
 }
 
 // filter transforms the columns, multiplies by the kernel, and transforms back.
-func (p *Plane) filter() {
+func (p *Plane) filter(ctx context.Context) error {
 	ny := p.y.n
-	_ = parallel.For(context.Background(), p.half, Batch, func(_, lo, _ int) {
+	return parallel.For(ctx, p.half, Batch, func(_, lo, _ int) {
 		w := room(ny)
 		defer pool.Put(w)
 		p.load(w, lo)
@@ -157,9 +169,9 @@ func (p *Plane) filter() {
 }
 
 // acrossBack transforms the rows back, in the pairs in which they came.
-func (p *Plane) acrossBack(grid []float64) {
+func (p *Plane) acrossBack(ctx context.Context, grid []float64) error {
 	nx := p.x.n
-	_ = parallel.For(context.Background(), p.rows, 2*Batch, func(_, lo, hi int) {
+	return parallel.For(ctx, p.rows, 2*Batch, func(_, lo, hi int) {
 		w := room(nx)
 		defer pool.Put(w)
 		clear(w.re[:nx*Batch])

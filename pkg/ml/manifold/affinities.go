@@ -43,12 +43,19 @@ func NewAffinities(ctx context.Context, g *neighbors.Graph, perplexity float64) 
 		return nil, err
 	}
 	index := make([]int32, len(g.Index))
-	for k, j := range g.Index {
-		index[k] = int32(j)
+	if err := parallel.For(ctx, len(index), 1<<16, func(_, lo, hi int) {
+		for k := lo; k < hi; k++ {
+			index[k] = int32(g.Index[k])
+		}
+	}); err != nil {
+		return nil, err
 	}
-	a := symmetrized(g.Start, index, p)
+	a, err := symmetrized(ctx, g.Start, index, p)
+	if err != nil {
+		return nil, err
+	}
 	a.Sigma, a.Perplexity = sigma, perplexity
-	return a, ctx.Err()
+	return a, nil
 }
 
 // Len is the number of rows n.
@@ -191,32 +198,44 @@ func (c *calibration) row(p, d []float64, perplexity float64) (sigma float64) {
 	return unit / math.Sqrt(2*beta)
 }
 
-// symmetrized returns (P + Pᵀ)/2n for a square matrix P of rows that need not be sorted.
-func symmetrized(start []int, index []int32, p []float64) *Affinities {
+// symmetrized returns (P + Pᵀ)/2n for a square matrix P of rows that need not be sorted. The error is ctx.Err().
+func symmetrized(ctx context.Context, start []int, index []int32, p []float64) (*Affinities, error) {
 	n := len(start) - 1
 	// A matrix transposed has its rows in ascending order; twice transposed it is itself, in order.
-	ts, ti, tp := transposed(n, start, index, p)
-	ss, si, sp := transposed(n, ts, ti, tp)
-	a := &Affinities{Start: make([]int, n+1)}
-	size := 0
-	for i := range n {
-		x, y := si[ss[i]:ss[i+1]], ti[ts[i]:ts[i+1]]
-		size += len(x) + len(y)
-		for len(x) > 0 && len(y) > 0 {
-			switch {
-			case x[0] < y[0]:
-				x = x[1:]
-			case x[0] > y[0]:
-				y = y[1:]
-			default:
-				size--
-				x, y = x[1:], y[1:]
-			}
-		}
-		a.Start[i+1] = size
+	ts, ti, tp, err := transposed(ctx, start, index, p)
+	if err != nil {
+		return nil, err
 	}
-	a.Index, a.P = make([]int32, size), make([]float64, size)
-	_ = parallel.For(context.Background(), n, 1024, func(_, lo, hi int) {
+	ss, si, sp, err := transposed(ctx, ts, ti, tp)
+	if err != nil {
+		return nil, err
+	}
+	a := &Affinities{Start: make([]int, n+1)}
+	if err := parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			x, y := si[ss[i]:ss[i+1]], ti[ts[i]:ts[i+1]]
+			size := len(x) + len(y)
+			for len(x) > 0 && len(y) > 0 {
+				switch {
+				case x[0] < y[0]:
+					x = x[1:]
+				case x[0] > y[0]:
+					y = y[1:]
+				default:
+					size--
+					x, y = x[1:], y[1:]
+				}
+			}
+			a.Start[i+1] = size
+		}
+	}); err != nil {
+		return nil, err
+	}
+	for i := range n {
+		a.Start[i+1] += a.Start[i]
+	}
+	a.Index, a.P = make([]int32, a.Start[n]), make([]float64, a.Start[n])
+	return a, parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			k, l, at := ss[i], ts[i], a.Start[i]
 			for ; at < a.Start[i+1]; at++ {
@@ -234,24 +253,35 @@ func symmetrized(start []int, index []int32, p []float64) *Affinities {
 			}
 		}
 	})
-	return a
 }
 
-func transposed(n int, start []int, index []int32, p []float64) (ts []int, ti []int32, tp []float64) {
+// manyRows is how many rows are gone through between two looks at a context.
+const manyRows = 1024
+
+func transposed(ctx context.Context, start []int, index []int32, p []float64) (ts []int, ti []int32, tp []float64, err error) {
+	n := len(start) - 1
 	ts, ti, tp = make([]int, n+1), make([]int32, len(index)), make([]float64, len(p))
-	for _, j := range index {
-		ts[j+1]++
+	for i := range n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, nil, nil, ctx.Err()
+		}
+		for _, j := range index[start[i]:start[i+1]] {
+			ts[j+1]++
+		}
 	}
 	for j := range n {
 		ts[j+1] += ts[j]
 	}
 	at := append([]int{}, ts[:n]...)
 	for i := range n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, nil, nil, ctx.Err()
+		}
 		for k := start[i]; k < start[i+1]; k++ {
 			j := index[k]
 			ti[at[j]], tp[at[j]] = int32(i), p[k]
 			at[j]++
 		}
 	}
-	return ts, ti, tp
+	return ts, ti, tp, nil
 }

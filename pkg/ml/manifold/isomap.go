@@ -45,8 +45,8 @@ func init() { ml.Register[IsomapModel]("manifold.IsomapModel") }
 
 const isomapName = "manifold.Isomap"
 
-// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out of range and for a graph in parts without Join, what the metric
-// can't measure, and ctx.Err(); there is no map before the end.
+// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out of range and for a graph in parts without Join, ml.ErrShape for
+// more than 32,768 rows, what the metric can't measure, and ctx.Err(); there is no map before the end.
 func (s Isomap) Fit(ctx context.Context, x mat.Matrix) (*IsomapModel, error) {
 	dense, err := ml.Dense(isomapName, x)
 	if err != nil {
@@ -60,6 +60,9 @@ func (s Isomap) Fit(ctx context.Context, x mat.Matrix) (*IsomapModel, error) {
 	count, err := checkNeighbors(isomapName, s.Neighbors, n)
 	if err != nil {
 		return nil, err
+	}
+	if n > 1<<15 {
+		return nil, ml.BadShape(isomapName, "a table of %d×%d path lengths takes %.0f GiB, want at most 32768 rows", n, n, float64(n)*float64(n)*8/(1<<30))
 	}
 	directed, err := neighbors.KNN{K: count, Metric: s.Metric}.Fit(ctx, dense)
 	if err != nil {
@@ -238,9 +241,6 @@ func joined(ctx context.Context, x *mat.Dense, metric distance.Metric, g *neighb
 // geodesics are the lengths of the shortest paths between all pairs of a connected graph.
 func geodesics(ctx context.Context, g *neighbors.Graph) (*mat.Dense, error) {
 	n := g.Len()
-	if n > 1<<15 {
-		return nil, ml.BadShape(isomapName, "a table of %d×%d path lengths takes %.0f GiB, want at most 32768 rows", n, n, float64(n)*float64(n)*8/(1<<30))
-	}
 	out := mat.NewDense(n, n, nil)
 	err := parallel.For(ctx, n, 8, func(_, lo, hi int) {
 		q := queue{place: make([]int32, n), heap: make([]int32, 0, n)}

@@ -469,22 +469,12 @@ func (b *banded) smallest(ctx context.Context, k int, seed uint64, m *LLEModel) 
 	for i := range n {
 		factor.Data[i*(b.width+1)] += 1e-13 * trace / float64(n) * float64(1+b.width/64)
 	}
-	type result struct {
-		u  blas64.TriangularBand
-		ok bool
+	var triangle blas64.TriangularBand
+	definite := false
+	if err := abandon(ctx, func() { triangle, definite = lapack64.Pbtrf(factor) }); err != nil {
+		return nil, err
 	}
-	done := make(chan result, 1)
-	go func() { // it can't be interrupted; whoever cancels does not wait for its end
-		u, ok := lapack64.Pbtrf(factor)
-		done <- result{u, ok}
-	}()
-	var r result
-	select {
-	case r = <-done:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if !r.ok {
+	if !definite {
 		return nil, ml.NotFinite(lleName, "the matrix of weights is not positive semidefinite to rounding: raise Regularization, or scale the data")
 	}
 	width := min(n-1, k+max(4, k))
@@ -517,7 +507,7 @@ func (b *banded) smallest(ctx context.Context, k int, seed uint64, m *LLEModel) 
 		// Column by column: on both processors, and with an end in sight for whoever cancels.
 		if err := parallel.For(ctx, width, 1, func(c, _, _ int) {
 			v := mat.Col(nil, c, block)
-			lapack64.Pbtrs(r.u, blas64.General{Rows: n, Cols: 1, Stride: 1, Data: v})
+			lapack64.Pbtrs(triangle, blas64.General{Rows: n, Cols: 1, Stride: 1, Data: v})
 			block.SetCol(c, v)
 		}); err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ func checkInit(method string, init mat.Matrix, n, k int) (*mat.Dense, error) {
 
 // checkTable checks a table of distances or dissimilarities: square, symmetric to rounding, no entry negative, zeros on the diagonal. It returns its mean
 // with its transpose, as a matrix of its own.
-func checkTable(method string, d mat.Matrix) (*mat.Dense, error) {
+func checkTable(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, error) {
 	y, err := ml.Dense(method, d)
 	if err != nil {
 		return nil, err
@@ -64,18 +64,34 @@ func checkTable(method string, d mat.Matrix) (*mat.Dense, error) {
 		if v := src[i*n+i]; v != 0 {
 			return nil, ml.BadParameter(method, sprintf("the distance of object %d from itself", i), v, "0")
 		}
-		for j := range i {
-			a, b := src[i*n+j], src[j*n+i]
-			switch {
-			case a < 0:
-				return nil, ml.BadParameter(method, sprintf("the distance in row %d, column %d", i, j), a, "0 or more")
-			case b < 0:
-				return nil, ml.BadParameter(method, sprintf("the distance in row %d, column %d", j, i), b, "0 or more")
-			case math.Abs(a-b) > 1e-9*max(a, b):
-				return nil, ml.BadParameter(method, sprintf("the distance in row %d, column %d", i, j), a, sprintf("%v, as in row %d, column %d: the table must be symmetric", b, j, i))
+	}
+	const tile = 64 // of the table and of its transpose, so that both stay in the cache
+	bad := make([]error, parallel.Chunks(n, tile))
+	err = parallel.For(ctx, n, tile, func(c, lo, hi int) {
+		for left := 0; left < hi && bad[c] == nil; left += tile {
+			for i := lo; i < hi; i++ {
+				for j := left; j < min(left+tile, i); j++ {
+					a, b := src[i*n+j], src[j*n+i]
+					switch {
+					case a < 0:
+						bad[c] = ml.BadParameter(method, sprintf("the distance in row %d, column %d", i, j), a, "0 or more")
+					case b < 0:
+						bad[c] = ml.BadParameter(method, sprintf("the distance in row %d, column %d", j, i), b, "0 or more")
+					case math.Abs(a-b) > 1e-9*max(a, b):
+						bad[c] = ml.BadParameter(method, sprintf("the distance in row %d, column %d", i, j), a, sprintf("%v, as in row %d, column %d: the table must be symmetric", b, j, i))
+					}
+					dst[i*n+j] = a/2 + b/2
+					dst[j*n+i] = dst[i*n+j]
+				}
 			}
-			dst[i*n+j] = a/2 + b/2
-			dst[j*n+i] = dst[i*n+j]
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range bad {
+		if b != nil {
+			return nil, b
 		}
 	}
 	return out, nil
@@ -121,30 +137,39 @@ func principal(ctx context.Context, x *mat.Dense, k int, seed uint64) (*mat.Dens
 	y = centered(y)
 	n, d := y.Dims()
 	scores := mat.NewDense(n, k, nil)
-	var gram mat.SymDense
 	wide := d > n
-	if wide {
-		gram.SymOuterK(1, y)
-	} else {
-		gram.SymOuterK(1, y.T())
+	gram := mat.NewSymDense(min(n, d), nil)
+	// In strips of some 50 ms, so that it can be interrupted.
+	for lo, step := 0, max(1, 1<<30/min(n, d)/min(n, d)); lo < max(n, d); lo += step {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if hi := min(lo+step, max(n, d)); wide {
+			gram.SymRankK(gram, 1, y.Slice(0, n, lo, hi))
+		} else {
+			gram.SymRankK(gram, 1, y.Slice(lo, hi, 0, d).T())
+		}
 	}
-	r, err := largest(ctx, mat.DenseCopyOf(&gram), min(k, n, d), seed)
+	r, err := largest(ctx, mat.DenseCopyOf(gram), min(k, n, d), seed)
 	if err != nil {
 		return nil, err
 	}
-	for c, v := range r.Vectors {
-		if wide { // v holds the scores themselves, in units of their length
+	if wide { // the vectors hold the scores themselves, in units of their length
+		for c, v := range r.Vectors {
 			length := math.Sqrt(max(r.Values[c], 0))
 			for i, s := range v {
 				scores.Set(i, c, s*length)
 			}
-			continue
 		}
-		for i := range n {
-			scores.Set(i, c, blas.Dot(y.RawRowView(i), v))
-		}
+		return scores, ctx.Err()
 	}
-	return scores, ctx.Err()
+	return scores, parallel.For(ctx, n, 256, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			for c, v := range r.Vectors {
+				scores.Set(i, c, blas.Dot(y.RawRowView(i), v))
+			}
+		}
+	})
 }
 
 // largest returns the k largest eigenvalues of a symmetric matrix, descending, and their eigenvectors, each with its entry of largest size positive. The
@@ -153,17 +178,16 @@ func largest(ctx context.Context, a *mat.Dense, k int, seed uint64) (eigen.Resul
 	n, _ := a.Dims()
 	bound := boundOf(a)
 	if n <= 200 || bound == 0 || 2*k > n/4 {
-		if err := ctx.Err(); err != nil {
-			return eigen.Result{}, err
-		}
 		negative := mat.NewSymDense(n, nil)
 		for i := range n {
 			for j := i; j < n; j++ {
 				negative.SetSym(i, j, -a.At(i, j))
 			}
 		}
-		r, ok := eigen.SmallestDense(negative, k)
-		r.Converged = ok
+		var r eigen.Result
+		if err := abandon(ctx, func() { r, _ = eigen.SmallestDense(negative, k) }); err != nil {
+			return eigen.Result{}, err
+		}
 		for c := range r.Values {
 			r.Values[c] = -r.Values[c] + 0 // no -0
 			upright(r.Vectors[c])
@@ -180,6 +204,24 @@ func largest(ctx context.Context, a *mat.Dense, k int, seed uint64) (eigen.Resul
 		upright(r.Vectors[c])
 	}
 	return r, err
+}
+
+// abandon runs what can't be interrupted; whoever cancels does not wait for its end. The error is ctx.Err(), and what f computes is not to be looked at then.
+func abandon(ctx context.Context, f func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // boundOf is a number that no eigenvalue exceeds in size: the largest sum of a row, or the Frobenius norm where that is smaller.

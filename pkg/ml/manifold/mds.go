@@ -3,6 +3,7 @@ package manifold
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
@@ -51,7 +52,7 @@ func (c ClassicalMDS) Fit(ctx context.Context, x mat.Matrix) (*ClassicalMDSModel
 // FitDistances maps the objects of a symmetric n×n table of distances. Beside Fit's errors it has ml.ErrShape for a table that is not square and
 // ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
 func (c ClassicalMDS) FitDistances(ctx context.Context, d mat.Matrix) (*ClassicalMDSModel, error) {
-	checked, err := checkTable("manifold.ClassicalMDS", d)
+	checked, err := checkTable(ctx, "manifold.ClassicalMDS", d)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +168,7 @@ func gower(d, y *mat.Dense, means []float64) (*mat.Dense, error) {
 // Spectrum returns all eigenvalues of B, descending: those of a Euclidean table of points in r dimensions are r positive ones and zeros; a negative one
 // shows that no points have these distances. It costs O(n³) and takes seconds at n = 1000. The errors are those of ClassicalMDS.FitDistances.
 func Spectrum(ctx context.Context, d mat.Matrix) ([]float64, error) {
-	checked, err := checkTable("manifold.Spectrum", d)
+	checked, err := checkTable(ctx, "manifold.Spectrum", d)
 	if err != nil {
 		return nil, err
 	}
@@ -177,23 +178,16 @@ func Spectrum(ctx context.Context, d mat.Matrix) ([]float64, error) {
 		return nil, err
 	}
 	n, _ := b.Dims()
-	// The reduction can't be interrupted; whoever cancels does not wait for its end.
-	done := make(chan []float64, 1)
-	go func() {
+	var values []float64
+	if err := abandon(ctx, func() {
 		var e mat.EigenSym
 		e.Factorize(mat.NewSymDense(n, b.RawMatrix().Data), false)
-		done <- e.Values(nil)
-	}()
-	select {
-	case values := <-done:
-		out := make([]float64, n)
-		for i, v := range values {
-			out[n-1-i] = v
-		}
-		return out, unscale2("manifold.Spectrum", out, scale)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		values = e.Values(nil)
+	}); err != nil {
+		return nil, err
 	}
+	slices.Reverse(values)
+	return values, unscale2("manifold.Spectrum", values, scale)
 }
 
 // table is the table of distances between rows.
@@ -212,7 +206,7 @@ func table(ctx context.Context, method string, x mat.Matrix, metric distance.Met
 	if metric == nil {
 		return mat.NewDense(n, n, raw), ctx.Err()
 	}
-	return checkTable(method, mat.NewDense(n, n, raw)) // a caller's metric may break any axiom
+	return checkTable(ctx, method, mat.NewDense(n, n, raw)) // a caller's metric may break any axiom
 }
 
 // mirror copies the upper triangle to the lower, in tiles that stay in the cache.

@@ -51,7 +51,7 @@ func (m NonmetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) 
 // FitDistances maps the objects of a symmetric n×n table of dissimilarities. Beside Fit's errors it has ml.ErrShape for a table that is not square and
 // ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
 func (m NonmetricMDS) FitDistances(ctx context.Context, d mat.Matrix) (*MDSModel, error) {
-	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(nonmetricName, d) }))
+	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, nonmetricName, d) }))
 }
 
 // Iterate runs the first start of Fit and yields the map before the first step and after every step; each model is a fresh value.
@@ -61,7 +61,7 @@ func (m NonmetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSM
 
 // IterateDistances is Iterate for a table of dissimilarities.
 func (m NonmetricMDS) IterateDistances(ctx context.Context, d mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(nonmetricName, d) }))
+	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, nonmetricName, d) }))
 }
 
 const nonmetricName = "manifold.NonmetricMDS"
@@ -82,7 +82,9 @@ func (m NonmetricMDS) start(ctx context.Context, get func() (*mat.Dense, error))
 	if err != nil {
 		return nil, err
 	}
-	p.order = newRanking(p.delta, m.Ties == Tied)
+	if p.order, err = newRanking(ctx, p.delta, m.Ties == Tied); err != nil {
+		return nil, err
+	}
 	p.targets = make([]float64, len(p.delta))
 	// From here on ranks, between 0 and 1, stand for the dissimilarities.
 	p.order.ranks(p.delta)
@@ -116,24 +118,29 @@ type ranking struct {
 	weight []float64
 }
 
-func newRanking(delta []float64, tied bool) *ranking {
+// newRanking sorts the pairs. The error is ctx.Err().
+func newRanking(ctx context.Context, delta []float64, tied bool) (*ranking, error) {
 	r := &ranking{pairs: make([]int, len(delta)), tied: tied, d: make([]float64, len(delta)), fit: make([]float64, len(delta))}
 	for i := range r.pairs {
 		r.pairs[i] = i
 	}
-	slices.SortFunc(r.pairs, func(a, b int) int {
-		if c := cmp.Compare(delta[a], delta[b]); c != 0 {
-			return c
-		}
-		return a - b
-	})
+	if err := abandon(ctx, func() {
+		slices.SortFunc(r.pairs, func(a, b int) int {
+			if c := cmp.Compare(delta[a], delta[b]); c != 0 {
+				return c
+			}
+			return a - b
+		})
+	}); err != nil {
+		return nil, err
+	}
 	for i, p := range r.pairs {
 		if i == 0 || delta[p] != delta[r.pairs[i-1]] {
 			r.blocks = append(r.blocks, i)
 		}
 	}
 	r.blocks = append(r.blocks, len(r.pairs))
-	return r
+	return r, nil
 }
 
 // ranks sets each dissimilarity to its rank over the number of pairs, equal ones to the mean of theirs.
@@ -161,6 +168,11 @@ func (r *ranking) disparities(ctx context.Context, p *scaling, x *mat.Dense) err
 	}); err != nil {
 		return err
 	}
+	return abandon(ctx, func() { r.fitTo(distances) })
+}
+
+// fitTo replaces the distances of the pairs by their disparities.
+func (r *ranking) fitTo(distances []float64) {
 	for b := range len(r.blocks) - 1 {
 		lo, hi := r.blocks[b], r.blocks[b+1]
 		switch {
@@ -196,9 +208,8 @@ func (r *ranking) disparities(ctx context.Context, p *scaling, x *mat.Dense) err
 		factor = math.Sqrt(float64(len(r.fit)) / s)
 	}
 	for i, q := range r.pairs {
-		p.targets[q] = r.fit[i] * factor
+		distances[q] = r.fit[i] * factor
 	}
-	return ctx.Err()
 }
 
 // isotonic sets fit to the numbers that never fall and are nearest to v in the sense of least squares, by pooling adjacent violators (Ayer et al., 1955): O(n).
@@ -238,7 +249,7 @@ type Shepard struct {
 // and ml.ErrShape for another number of rows.
 func NewShepard(dissimilarities, embedding mat.Matrix) (*Shepard, error) {
 	const method = "manifold.NewShepard"
-	d, err := checkTable(method, dissimilarities)
+	d, err := checkTable(context.Background(), method, dissimilarities)
 	if err != nil {
 		return nil, err
 	}

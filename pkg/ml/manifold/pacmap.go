@@ -39,7 +39,7 @@ type PaCMAP struct {
 // PaCMAPModel is a map and what it takes to place new points on it.
 type PaCMAPModel struct {
 	Embedding *mat.Dense // n×Components
-	Loss      float64    // of the map, under the weights that the last iteration had
+	Loss      float64    // of the map, under the weights that the last iteration had; of a cancelled fit of many rows an estimate from some of them
 	Iteration int        // done so far
 	Phase     int        // 1, 2 or 3: that of the last iteration; 0 at the start
 
@@ -67,7 +67,7 @@ func (p PaCMAP) Fit(ctx context.Context, x mat.Matrix) (*PaCMAPModel, error) {
 	}
 	for f.iteration < f.total() && f.step(ctx) == nil {
 	}
-	m, err := f.snapshot()
+	m, err := f.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (p PaCMAP) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*PaCMAPMode
 			return
 		}
 		for stopped := false; ; stopped = f.step(ctx) != nil {
-			m, err := f.snapshot()
+			m, err := f.snapshot(ctx)
 			if err == nil && stopped {
 				err = ctx.Err()
 			}
@@ -218,14 +218,19 @@ func (f *pacmapFit) step(ctx context.Context) error {
 	return f.pairLayout.step(ctx, near, mid, f.rate)
 }
 
-func (f *pacmapFit) snapshot() (*PaCMAPModel, error) {
+// snapshot is the map now, with its loss. Once the context has ended there is no time, where there are many pairs, to look at all of them.
+func (f *pacmapFit) snapshot(ctx context.Context) (*PaCMAPModel, error) {
 	m := f.model
 	m.Embedding, m.Iteration = mat.NewDense(f.n, f.k, append([]float64(nil), f.y...)), f.iteration
 	phase, near, mid := f.phase(max(f.iteration-1, 0))
 	if f.iteration > 0 {
 		m.Phase = phase
 	}
-	m.Loss = f.loss(near, mid)
+	var err error
+	if m.Loss, err = f.loss(ctx, near, mid, 1); err != nil {
+		const few = 2_000_000 // which take some 20 ms
+		m.Loss, _ = f.loss(context.Background(), near, mid, 1+(len(f.near)+len(f.mid)+len(f.further))/few)
+	}
 	for i, v := range f.y {
 		if v-v != 0 {
 			return nil, ml.NotFinite(pacmapName, "the place of row %d is %v after iteration %d: lower Rate, or scale Init", i/f.k, v, f.iteration)

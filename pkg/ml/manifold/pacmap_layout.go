@@ -56,22 +56,29 @@ func (l *pairLayout) step(ctx context.Context, near, mid, rate float64) error {
 	return nil
 }
 
-// gradients sets each shard's gradient.
+// gradients sets each shard's gradient. The error is ctx.Err().
 func (l *pairLayout) gradients(ctx context.Context, near, mid float64) error {
 	return parallel.For(ctx, shards, 1, func(s, _, _ int) {
 		clear(l.gradient[s])
-		lo, hi := l.shard(s)
 		// Of d̃/(c+d̃) the derivative with respect to yᵢ is 2c/(c+d̃)²·(yᵢ−yⱼ); of 1/(1+d̃), −2/(1+d̃)²·(yᵢ−yⱼ).
-		l.pulls(s, lo, hi, l.near, 20*near, 10)
+		l.pulls(ctx, s, l.near, 20*near, 10)
 		if mid > 0 {
-			l.pulls(s, lo, hi, l.mid, 20000*mid, 10000)
+			l.pulls(ctx, s, l.mid, 20000*mid, 10000)
 		}
-		l.pulls(s, lo, hi, l.further, -2, 1)
+		l.pulls(ctx, s, l.further, -2, 1)
 	})
 }
 
-// pulls adds the gradient of one kind of pairs: strength/(offset+d̃)²·(yᵢ−yⱼ) to that of i, and its opposite to that of j.
-func (l *pairLayout) pulls(s, lo, hi int, partners []int32, strength, offset float64) {
+// pulls adds the gradient of one kind of pairs of a shard: strength/(offset+d̃)²·(yᵢ−yⱼ) to that of i, and its opposite to that of j.
+func (l *pairLayout) pulls(ctx context.Context, s int, partners []int32, strength, offset float64) {
+	lo, hi := l.shard(s)
+	for ; lo < hi && ctx.Err() == nil; lo += manyRows {
+		l.pullRows(s, lo, min(lo+manyRows, hi), partners, strength, offset)
+	}
+}
+
+// pullRows is pulls for some of the shard's points.
+func (l *pairLayout) pullRows(s, lo, hi int, partners []int32, strength, offset float64) {
 	per, y, g := len(partners)/l.n, l.y, l.gradient[s]
 	offset++ // d̃ is 1 more than the squared distance
 	if l.k != 2 {
@@ -107,11 +114,18 @@ func (l *pairLayout) pulls(s, lo, hi int, partners []int32, strength, offset flo
 	}
 }
 
-// loss is what the gradient is of.
-func (l *pairLayout) loss(near, mid float64) float64 {
-	var parts [shards]float64
-	_ = parallel.For(context.Background(), shards, 1, func(s, _, _ int) {
-		lo, hi := l.shard(s)
+// loss is what the gradient is of, estimated from every step-th of many stretches of points. The error is ctx.Err().
+func (l *pairLayout) loss(ctx context.Context, near, mid float64, step int) (float64, error) {
+	const size = 256
+	parts := make([]float64, parallel.Chunks(l.n, size))
+	rows := 0
+	for s := 0; s < len(parts); s += step {
+		rows += min((s+1)*size, l.n) - s*size
+	}
+	err := parallel.For(ctx, l.n, size, func(s, lo, hi int) {
+		if s%step != 0 {
+			return
+		}
 		sum := func(partners []int32, of func(d float64) float64) (t float64) {
 			per := len(partners) / l.n
 			for i := lo; i < hi; i++ {
@@ -128,5 +142,5 @@ func (l *pairLayout) loss(near, mid float64) float64 {
 	for _, v := range parts {
 		total += v
 	}
-	return total
+	return total * (float64(l.n) / float64(rows)), err
 }

@@ -157,8 +157,8 @@ func TestGradientEqualsPaCMAPs(t *testing.T) {
 		if err := l.gradients(t.Context(), w.Near, w.Mid); err != nil {
 			t.Fatal(err)
 		}
-		if got := l.loss(w.Near, w.Mid); math.Abs(got-w.Loss) > 1e-5*w.Loss {
-			t.Errorf("loss %v, pacmap has %v", got, w.Loss)
+		if got, err := l.loss(t.Context(), w.Near, w.Mid, 1); err != nil || math.Abs(got-w.Loss) > 1e-5*w.Loss {
+			t.Errorf("loss %v, pacmap has %v, %v", got, w.Loss, err)
 		}
 		for c, g := range total(l) {
 			if want := w.Gradient[c/2][c%2]; math.Abs(g-want) > 1e-4*max(1, math.Abs(want)) {
@@ -209,9 +209,9 @@ func TestPaCMAPGradientAgreesWithFiniteDifferences(t *testing.T) {
 			const h = 1e-5
 			at := l.y[c]
 			l.y[c] = at + h
-			up := l.loss(near, mid)
+			up, _ := l.loss(context.Background(), near, mid, 1)
 			l.y[c] = at - h
-			down := l.loss(near, mid)
+			down, _ := l.loss(context.Background(), near, mid, 1)
 			l.y[c] = at
 			if want := (up - down) / (2 * h); math.Abs(g[c]-want) > 1e-5*max(1, math.Abs(want), up) {
 				t.Fatalf("∂/∂y[%d] is %v, by differences %v", c, g[c], want)

@@ -52,7 +52,7 @@ func (m MetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) {
 // FitDistances maps the objects of a symmetric n×n table of distances, or of dissimilarities that need not keep the triangle inequality. Beside Fit's errors
 // it has ml.ErrShape for a table that is not square and ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
 func (m MetricMDS) FitDistances(ctx context.Context, d mat.Matrix) (*MDSModel, error) {
-	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(metricName, d) }))
+	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, metricName, d) }))
 }
 
 // Iterate runs the first start of Fit and yields the map before the first step and after every step; each model is a fresh value. The last one has
@@ -63,7 +63,7 @@ func (m MetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSMode
 
 // IterateDistances is Iterate for a table of distances.
 func (m MetricMDS) IterateDistances(ctx context.Context, d mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(metricName, d) }))
+	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, metricName, d) }))
 }
 
 const metricName = "manifold.MetricMDS"
@@ -180,7 +180,10 @@ func (o smacofOptions) runs(ctx context.Context, p *scaling, classical func() (*
 					return
 				}
 			}
-			p.part(x, o.seed)
+			if err := p.part(ctx, x, o.seed); err != nil {
+				yield(nil, err)
+				return
+			}
 			p.descend(ctx, o, x, r, yield)
 		}
 	}}
@@ -207,11 +210,14 @@ func (p *scaling) typical() float64 {
 	return math.Sqrt(s / max(1, float64(len(p.delta))))
 }
 
-// part moves points that coincide and should not, by very little: no step could tell them apart.
-func (p *scaling) part(x *mat.Dense, seed uint64) {
+// part moves points that coincide and should not, by very little: no step could tell them apart. The error is ctx.Err().
+func (p *scaling) part(ctx context.Context, x *mat.Dense, seed uint64) error {
 	coincide := false
 	at := 0
 	for i := range p.n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		a := x.RawRowView(i)
 		for j := i + 1; j < p.n && !coincide; j++ {
 			coincide = p.delta[at+j-i-1] > 0 && distanceOf(a, x.RawRowView(j)) == 0
@@ -219,13 +225,14 @@ func (p *scaling) part(x *mat.Dense, seed uint64) {
 		at += p.n - 1 - i
 	}
 	if !coincide {
-		return
+		return nil
 	}
 	stream, size := rng.New(seed, 0), 1e-3*p.typical()
 	for i := range x.RawMatrix().Data {
 		x.RawMatrix().Data[i] += stream.NormFloat64() * size
 	}
 	centerColumns(x)
+	return nil
 }
 
 func distanceOf(a, b []float64) float64 {

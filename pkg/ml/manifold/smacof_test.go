@@ -172,6 +172,14 @@ func TestDuplicatesByTheThousand(t *testing.T) {
 	for i := range 1200 {
 		x.SetRow(i, []float64{float64(i % 3), float64(i % 2), 1})
 	}
+	classical, err := ClassicalMDS{}.Fit(t.Context(), x)
+	if err != nil || !classical.Euclidean || largestGap(distancesOf(classical.Embedding), distancesOf(x)) > 1e-6 { // six places in a plane
+		t.Errorf("classical: %v", err)
+	}
+	order, err := NonmetricMDS{MaxIter: 30}.Fit(t.Context(), x)
+	if err != nil || !(order.Stress1 < 0.15) {
+		t.Errorf("non-metric: %+v, %v", order, err)
+	}
 	for _, m := range []MetricMDS{{}, {Metric: distance.Manhattan{}}} {
 		fit, err := m.Fit(t.Context(), x)
 		if err != nil {

@@ -57,7 +57,7 @@ type TSNEModel struct {
 	KL         float64    // KL(P‖Q) in nats, without exaggeration
 	Iteration  int        // steps done, with and without exaggeration
 	Perplexity float64    // of the affinities
-	Exact      bool       // Z in KL was summed pair by pair; else it is estimated by a grid or a tree, or, of a cancelled fit, that of the step before
+	Exact      bool       // Z in KL was summed pair by pair; else by a grid or a tree, or, of a cancelled fit, it is that of the step before, and of many points KL counts some
 	Data       *mat.Dense // a copy of the rows, which Transform measures to; nil where the fit was by another metric than Euclid's or by a graph
 }
 
@@ -228,10 +228,10 @@ func (t TSNE) descent(ctx context.Context, g *neighbors.Graph, perplexity float6
 			return nil, err
 		}
 		d.start(init, t.Seed)
-		return d, nil
+		return d, ctx.Err()
 	}
 	d.start(mat.NewDense(n, d.k, nil), t.Seed)
-	return d, nil
+	return d, ctx.Err()
 }
 
 // start scales a start so that its first column has the standard deviation 10⁻⁴, small against the kernel's width, and moves each point a little, so

@@ -37,7 +37,7 @@ func newBarnesHut(n int, theta float64) *barnesHut {
 func (b *barnesHut) exact() bool { return false }
 
 func (b *barnesHut) sum(ctx context.Context, push, y []float64) (float64, error) {
-	b.build(y)
+	b.build(ctx, y)
 	if err := parallel.For(ctx, b.n, mapRows, func(_, lo, hi int) {
 		for at := lo; at < hi; at++ { // points that are near in the order are near in the map, and want the same cells
 			i := b.order[at]
@@ -80,7 +80,8 @@ func (b *barnesHut) on(x, y float64) (z, fx, fy float64) {
 	return z, fx, fy
 }
 
-func (b *barnesHut) build(y []float64) {
+// build grows the tree; when ctx ends it is of no use.
+func (b *barnesHut) build(ctx context.Context, y []float64) {
 	left, right, low, high := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	for i := range b.n {
 		b.order[i] = int32(i)
@@ -88,14 +89,14 @@ func (b *barnesHut) build(y []float64) {
 		low, high = min(low, y[2*i+1]), max(high, y[2*i+1])
 	}
 	b.cells = b.cells[:0]
-	b.part(y, 0, b.n, (left+right)/2, (low+high)/2, max(right-left, high-low), 0)
+	b.part(ctx, y, 0, b.n, (left+right)/2, (low+high)/2, max(right-left, high-low), 0)
 	for at, i := range b.order {
 		b.xs[at], b.ys[at] = y[2*i], y[2*i+1]
 	}
 }
 
 // part adds the cell of the points lo to hi, with the given middle and width, and its parts.
-func (b *barnesHut) part(y []float64, lo, hi int, x0, y0, width float64, depth int) {
+func (b *barnesHut) part(ctx context.Context, y []float64, lo, hi int, x0, y0, width float64, depth int) {
 	at := len(b.cells)
 	c := quadCell{count: float64(hi - lo), width2: width * width / b.theta / b.theta, lo: int32(lo), hi: int32(hi)}
 	for _, i := range b.order[lo:hi] {
@@ -104,7 +105,7 @@ func (b *barnesHut) part(y []float64, lo, hi int, x0, y0, width float64, depth i
 	}
 	c.x, c.y = c.x/c.count, c.y/c.count
 	// Points that coincide are never parted: at this depth cells are as narrow as numbers are exact.
-	c.leaf = hi-lo <= leafPoints || depth >= 48
+	c.leaf = hi-lo <= leafPoints || depth >= 48 || hi-lo > manyRows && ctx.Err() != nil
 	b.cells = append(b.cells, c)
 	if !c.leaf {
 		above := b.split(lo, hi, func(i int32) bool { return y[2*i+1] < y0 })
@@ -112,7 +113,7 @@ func (b *barnesHut) part(y []float64, lo, hi int, x0, y0, width float64, depth i
 		upper := b.split(above, hi, func(i int32) bool { return y[2*i] < x0 })
 		for q, r := range [4][2]int{{lo, right}, {right, above}, {above, upper}, {upper, hi}} {
 			if r[0] < r[1] {
-				b.part(y, r[0], r[1], x0+width/4*float64(q%2*2-1), y0+width/4*float64(q/2*2-1), width/2, depth+1)
+				b.part(ctx, y, r[0], r[1], x0+width/4*float64(q%2*2-1), y0+width/4*float64(q/2*2-1), width/2, depth+1)
 			}
 		}
 	}

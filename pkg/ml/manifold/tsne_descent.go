@@ -44,10 +44,16 @@ func newDescent(ctx context.Context, a *Affinities, k int) *descent {
 	for i := range d.gains {
 		d.gains[i] = 1
 	}
-	for _, p := range a.P {
-		if p > 0 {
-			d.entropy += p * math.Log(p)
+	part := make([]float64, parallel.Chunks(n, mapRows))
+	_ = parallel.For(ctx, n, mapRows, func(chunk, lo, hi int) { // when ctx ends there is no step, and no divergence
+		for _, p := range a.P[a.Start[lo]:a.Start[hi]] {
+			if p > 0 {
+				part[chunk] += p * math.Log(p)
+			}
 		}
+	})
+	for _, v := range part {
+		d.entropy += v
 	}
 	return d
 }
@@ -177,21 +183,29 @@ func (d *descent) attract2(lo, hi int) {
 	}
 }
 
-// model is the map now, with its divergence. Once the context has ended there is no time for another sum over pairs: Z is that of the step before.
+// model is the map now, with its divergence. Once the context has ended there is no time for another sum over pairs, nor, where there are many points, over all edges: Z is
+// that of the step before, and of the chunks of points some are taken, evenly spread.
 func (d *descent) model() *TSNEModel {
 	m := &TSNEModel{Embedding: mat.NewDense(d.n, d.k, append([]float64{}, d.y...)), Iteration: d.iteration, Perplexity: d.a.Perplexity, Exact: d.repulsion.exact(), Data: d.data}
 	z, err := d.repulsion.sum(d.ctx, d.push, d.y)
-	if err != nil {
-		z, m.Exact = d.z, false
+	if err == nil {
+		m.KL, err = d.divergence(d.ctx, z, 1)
 	}
-	m.KL = d.divergence(z)
+	if err != nil {
+		const few = 2_000_000 // edges, which take some 20 ms
+		m.Exact = false
+		m.KL, _ = d.divergence(context.Background(), d.z, 1+len(d.a.P)/few)
+	}
 	return m
 }
 
-// divergence is KL(P‖Q) = Σ p log p + Σ p log(1 + ‖yᵢ − yⱼ‖²) + log Z.
-func (d *descent) divergence(z float64) float64 {
+// divergence is KL(P‖Q) = Σ p log p + Σ p log(1 + ‖yᵢ − yⱼ‖²) + log Z, with the second sum estimated from every step-th chunk of points.
+func (d *descent) divergence(ctx context.Context, z float64, step int) (float64, error) {
 	part, total := make([]float64, parallel.Chunks(d.n, mapRows)), make([]float64, parallel.Chunks(d.n, mapRows))
-	_ = parallel.For(context.Background(), d.n, mapRows, func(chunk, lo, hi int) {
+	err := parallel.For(ctx, d.n, mapRows, func(chunk, lo, hi int) {
+		if chunk%step != 0 {
+			return
+		}
 		var s []float64
 		for i := lo; i < hi; i++ {
 			index, p := d.a.Index[d.a.Start[i]:d.a.Start[i+1]], d.a.P[d.a.Start[i]:d.a.Start[i+1]]
@@ -211,10 +225,13 @@ func (d *descent) divergence(z float64) float64 {
 			}
 		}
 	})
-	kl, sum := d.entropy, 0.0
+	var sum, mass float64
 	for c := range part {
-		kl += part[c]
-		sum += total[c]
+		sum += part[c]
+		mass += total[c]
 	}
-	return kl + sum*math.Log(z)
+	if step > 1 {
+		sum, mass = sum/mass, 1
+	}
+	return d.entropy + sum + mass*math.Log(z), err
 }

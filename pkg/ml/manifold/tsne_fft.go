@@ -46,12 +46,15 @@ func newInterpolation(n int) *interpolation {
 func (g *interpolation) exact() bool { return false }
 
 func (g *interpolation) sum(ctx context.Context, push, y []float64) (float64, error) {
-	g.lay(y)
-	g.spread(y)
-	if err := ctx.Err(); err != nil {
+	if err := g.lay(ctx, y); err != nil {
 		return 0, err
 	}
-	g.plane.Convolve(g.grid)
+	if err := g.spread(ctx, y); err != nil {
+		return 0, err
+	}
+	if err := g.plane.Convolve(ctx, g.grid); err != nil {
+		return 0, err
+	}
 	if err := parallel.For(ctx, g.n, mapRows, func(chunk, lo, hi int) {
 		g.z[chunk] = 0
 		for i := lo; i < hi; i++ {
@@ -71,7 +74,10 @@ func (g *interpolation) sum(ctx context.Context, push, y []float64) (float64, er
 }
 
 // lay puts the grid under the map, and plans it anew where it has another size.
-func (g *interpolation) lay(y []float64) {
+func (g *interpolation) lay(ctx context.Context, y []float64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	left, right, low, high := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	for i := range g.n {
 		left, right = min(left, y[2*i]), max(right, y[2*i])
@@ -90,19 +96,23 @@ func (g *interpolation) lay(y []float64) {
 	cols, rows = fft.Size(2*(cols+margin))/2-margin, fft.Size(2*(rows+margin))/2-margin
 	g.left, g.low = left-spacing*(splineOrder/2-1), low-spacing*(splineOrder/2-1)
 	if spacing == g.spacing && cols == g.cols && rows == g.rows {
-		return
+		return nil
 	}
-	if cols != g.cols || rows != g.rows {
-		g.grid = make([]float64, (rows+margin)*(cols+margin))
-		g.begin = make([]int, rows+2)
-	}
-	g.spacing, g.cols, g.rows = spacing, cols, rows
-	g.plane = fft.NewPlane(rows+margin, cols+margin, func(i, j int) float64 {
+	plane, err := fft.NewPlane(ctx, rows+margin, cols+margin, func(i, j int) float64 {
 		return 1 / (1 + spacing*spacing*float64(i*i+j*j))
 	}, func(k, n int) float64 {
 		b := splineTransform(k, n)
 		return 1 / b / b
 	})
+	if err != nil {
+		return err
+	}
+	if cols != g.cols || rows != g.rows {
+		g.grid = make([]float64, (rows+margin)*(cols+margin))
+		g.begin = make([]int, rows+2)
+	}
+	g.plane, g.spacing, g.cols, g.rows = plane, spacing, cols, rows
+	return nil
 }
 
 // splineTransform is the discrete Fourier transform, at frequency k of n, of the values that a B-spline of degree 5 has at the nodes.
@@ -151,7 +161,7 @@ func splineNode(at, origin, spacing float64, count int) (first int, t float64) {
 
 // spread puts a charge of 1 for each point on the grid. Points are sorted by row, and a band of the grid takes those that reach into it in that order,
 // so that every node adds up the same numbers in the same order for any number of processors.
-func (g *interpolation) spread(y []float64) {
+func (g *interpolation) spread(ctx context.Context, y []float64) error {
 	clear(g.begin)
 	for i := range g.n {
 		r, _ := splineNode(y[2*i+1], g.low, g.spacing, g.rows)
@@ -168,7 +178,7 @@ func (g *interpolation) spread(y []float64) {
 	clear(g.grid)
 	width := g.cols + margin
 	const band = 16
-	_ = parallel.For(context.Background(), g.rows, band, func(_, lo, hi int) {
+	return parallel.For(ctx, g.rows, band, func(_, lo, hi int) {
 		first := max(0, lo-splineOrder+1)
 		for _, i := range g.order[g.begin[first]:g.begin[hi]] {
 			c, tx := splineNode(y[2*i], g.left, g.spacing, g.cols)

@@ -3,6 +3,7 @@ package manifold
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"runtime"
@@ -72,8 +73,8 @@ func TestAffinitiesDivergenceAndGradientEqualPeers(t *testing.T) {
 		if err := d.attract(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if kl := d.divergence(z); math.Abs(kl-c.KL) > 1e-6 {
-			t.Errorf("perplexity %g: KL is %.9g, want %.9g", c.Perplexity, kl, c.KL)
+		if kl, err := d.divergence(t.Context(), z, 1); err != nil || math.Abs(kl-c.KL) > 1e-6 {
+			t.Errorf("perplexity %g: KL is %.9g, want %.9g, %v", c.Perplexity, kl, c.KL, err)
 		}
 		for i := range 50 {
 			for j := range 2 {
@@ -155,7 +156,11 @@ func TestTSNEGradientByFiniteDifferences(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return d.divergence(z)
+			kl, err := d.divergence(t.Context(), z, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kl
 		}
 		for c := 0; c < 60*k; c += 7 {
 			const h = 1e-5
@@ -438,6 +443,11 @@ func TestTSNEBadInput(t *testing.T) {
 	if _, err := (TSNE{Init: mat.NewDense(50, 3, nil)}).Fit(t.Context(), x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("Init: %v", err)
 	}
+	nan := graphOf(t, x, 10)
+	nan.Distance[13] = math.NaN() // the fourth neighbor of row 1
+	if _, err := (TSNE{Perplexity: 3}).FitGraph(t.Context(), nan); !errors.Is(err, ml.ErrNotFinite) || !strings.Contains(err.Error(), "from row 1 to its neighbor") {
+		t.Errorf("a distance that is no number: %v", err)
+	}
 	if _, err := (TSNE{}).FitGraph(t.Context(), nil); !errors.Is(err, ml.ErrEmpty) {
 		t.Errorf("nil graph: %v", err)
 	}
@@ -490,11 +500,18 @@ func FuzzTSNE(f *testing.F) {
 	})
 }
 
+// 200,000 rows are what the library promises to map within the memory of a common machine.
 func BenchmarkTSNE(b *testing.B) {
-	x := datasets.Digits().X
-	for b.Loop() {
-		if _, err := (TSNE{}).Fit(b.Context(), x); err != nil {
-			b.Fatal(err)
-		}
+	for _, n := range []int{2000, 20000, 200000} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			x := datasets.Blobs(n, 50, 10, 3, 5).X
+			for b.Loop() {
+				m, err := TSNE{}.Fit(b.Context(), x)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(m.KL, "KL")
+			}
+		})
 	}
 }

@@ -25,7 +25,7 @@ import (
 // What is near in the map was mostly near in the data. Distances between groups, their sizes and their densities in the map say little about the data:
 // every point measures in units of its own, and the pushes are drawn, not summed.
 //
-// The neighbors are found exactly for up to 16,384 rows and by neighbors.NNDescent for more; an epoch costs O(n·Neighbors·Negatives). Points are dealt into a fixed number of
+// The neighbors are found exactly for up to 16,384 rows, or 512·Neighbors if that is more, and by neighbors.NNDescent beyond; an epoch costs O(n·Neighbors·Negatives). Points are dealt into a fixed number of
 // blocks, and a goroutine has two blocks at a time for itself, in a fixed order of pairs, so that updates follow each other as in one thread,
 // and the map is the same for any number of processors.
 type UMAP struct {
@@ -141,7 +141,10 @@ func (u UMAP) begin(ctx context.Context, x mat.Matrix) (*umapFit, error) {
 	if drawn <= 10 { // few epochs are to show the beginning of a fit, not one on half the edges
 		drawn = 500
 	}
-	visible := graph.visible(drawn)
+	visible, err := graph.visible(ctx, drawn)
+	if err != nil {
+		return nil, err
+	}
 	if start == nil {
 		if start, err = u.start(ctx, visible, dense); err != nil {
 			return nil, err
@@ -151,8 +154,8 @@ func (u UMAP) begin(ctx context.Context, x mat.Matrix) (*umapFit, error) {
 	f.model = UMAPModel{Graph: *graph, Data: mat.DenseCopyOf(dense), Neighbors: u.Neighbors, Negatives: u.Negatives, Repulsion: u.Repulsion, Rate: u.Rate, Seed: u.Seed}
 	f.model.Metric, f.model.Exponent, f.model.metric = nameOf(u.Metric)
 	f.model.A, f.model.B = fitCurve(u.Spread, u.MinDist)
-	f.layout = newLayout(visible, start, f.model.A, f.model.B, u.Repulsion, u.Negatives, u.Seed)
-	return f, ctx.Err()
+	f.layout, err = newLayout(ctx, visible, start, f.model.A, f.model.B, u.Repulsion, u.Negatives, u.Seed)
+	return f, err
 }
 
 // defaults checks the options for n rows and puts in what zeros stand for.

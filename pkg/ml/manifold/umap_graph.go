@@ -136,14 +136,17 @@ func bandwidth(d []float64, rho, guess, target float64) float64 {
 // faintest is the weight below which an edge is none. It is the least that a number in single precision can be, as in umap-learn.
 const faintest = 0x1p-126
 
-// visible is the graph without edges so light that they would not be drawn in the given number of epochs.
-func (g *FuzzyGraph) visible(epochs int) *FuzzyGraph {
+// visible is the graph without edges so light that they would not be drawn in the given number of epochs. The error is ctx.Err().
+func (g *FuzzyGraph) visible(ctx context.Context, epochs int) (*FuzzyGraph, error) {
 	heaviest := 0.0
 	for _, w := range g.Weight {
 		heaviest = max(heaviest, w)
 	}
-	out := &FuzzyGraph{Start: make([]int, 1, len(g.Start))}
+	out := &FuzzyGraph{Start: make([]int, 1, len(g.Start)), Index: make([]int, 0, len(g.Index)), Weight: make([]float64, 0, len(g.Index))}
 	for i := range g.Len() {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		to, w := g.Of(i)
 		for k, j := range to {
 			if w[k]*float64(epochs) >= heaviest {
@@ -152,7 +155,7 @@ func (g *FuzzyGraph) visible(epochs int) *FuzzyGraph {
 		}
 		out.Start = append(out.Start, len(out.Index))
 	}
-	return out
+	return out, nil
 }
 
 // union joins the directed weights of a graph of neighbors.
@@ -165,6 +168,9 @@ func union(ctx context.Context, g *neighbors.Graph, weights []float64) (*FuzzyGr
 	// Who lists a point, beside whom it lists: two directions of an edge are two entries next to each other after sorting.
 	start := make([]int, n+1)
 	for i := range n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		start[i+1] += g.Start[i+1] - g.Start[i]
 		for _, j := range g.Index[g.Start[i]:g.Start[i+1]] {
 			start[j+1]++
@@ -175,6 +181,9 @@ func union(ctx context.Context, g *neighbors.Graph, weights []float64) (*FuzzyGr
 	}
 	all, next := make([]edge, start[n]), slices.Clone(start)
 	for i := range n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		for k := g.Start[i]; k < g.Start[i+1]; k++ {
 			j, w := g.Index[k], weights[k]
 			all[next[i]], all[next[j]] = edge{int32(j), w}, edge{int32(i), w}
@@ -210,10 +219,11 @@ func union(ctx context.Context, g *neighbors.Graph, weights []float64) (*FuzzyGr
 		f.Start[i+1] = f.Start[i] + s
 	}
 	f.Index, f.Weight = make([]int, f.Start[n]), make([]float64, f.Start[n])
-	for i := range n {
-		for k, e := range all[start[i] : start[i]+size[i]] {
-			f.Index[f.Start[i]+k], f.Weight[f.Start[i]+k] = int(e.to), e.w
+	return f, parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			for k, e := range all[start[i] : start[i]+size[i]] {
+				f.Index[f.Start[i]+k], f.Weight[f.Start[i]+k] = int(e.to), e.w
+			}
 		}
-	}
-	return f, nil
+	})
 }

@@ -33,7 +33,8 @@ type edge struct {
 	period, next float32
 }
 
-func newLayout(g *FuzzyGraph, start *mat.Dense, a, b, repulsion float64, negatives int, seed uint64) *layout {
+// newLayout deals the points. The error is ctx.Err().
+func newLayout(ctx context.Context, g *FuzzyGraph, start *mat.Dense, a, b, repulsion float64, negatives int, seed uint64) (*layout, error) {
 	n, k := start.Dims()
 	l := &layout{n: n, k: k, place: make([]int32, n), y: make([]float64, n*k), before: make([]float64, n*k), a: a, b: b, negatives: negatives, seed: seed}
 	l.pull = newForce(func(d2 float64) float64 { return attraction(d2, a, b) })
@@ -53,6 +54,9 @@ func newLayout(g *FuzzyGraph, start *mat.Dense, a, b, repulsion float64, negativ
 	blockOf := func(p int32) int { return int(p) * blocks / n }
 	l.pairs = make([][]edge, blocks*blocks)
 	for i := range n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		to, w := g.Of(i)
 		for e, j := range to {
 			if j <= i {
@@ -65,7 +69,7 @@ func newLayout(g *FuzzyGraph, start *mat.Dense, a, b, repulsion float64, negativ
 		}
 	}
 	l.rounds = tournament(blocks)
-	return l
+	return l, nil
 }
 
 // tournament deals all pairs of an even number of blocks into rounds in which each block stands once (the circle method), after a round of each block with itself. A

@@ -130,13 +130,15 @@ func spectralPart(ctx context.Context, g *FuzzyGraph, rows []int, place []int32,
 		}
 		return ctx.Err()
 	}
-	l := newNormalized(g, rows, place)
+	l, err := newNormalized(ctx, g, rows, place)
+	if err != nil {
+		return err
+	}
 	var found eigen.Result
 	if n <= 200 {
 		found, _ = eigen.SmallestDense(l.lifted(), k)
 	} else {
 		// More digits than these a start has no use for, and they would cost more than the map.
-		var err error
 		found, err = eigen.SmallestWithin(ctx, l, k, [][]float64{l.first}, seed, 1e-5)
 		if err != nil {
 			return err
@@ -170,7 +172,8 @@ type normalized struct {
 	first []float64 // eigenvector of 0
 }
 
-func newNormalized(g *FuzzyGraph, rows []int, place []int32) *normalized {
+// newNormalized lays out the part of a graph that consists of the points rows, or, if rows is nil, all of it. The error is ctx.Err().
+func newNormalized(ctx context.Context, g *FuzzyGraph, rows []int, place []int32) (*normalized, error) {
 	n := g.Len()
 	if rows != nil {
 		n = len(rows)
@@ -192,6 +195,9 @@ func newNormalized(g *FuzzyGraph, rows []int, place []int32) *normalized {
 		m.first[l] = math.Sqrt(m.first[l])
 	}
 	for l := range n {
+		if l%manyRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		to, w := of(l)
 		for k, j := range to {
 			if rows != nil {
@@ -204,7 +210,7 @@ func newNormalized(g *FuzzyGraph, rows []int, place []int32) *normalized {
 	for l := range m.first {
 		m.first[l] /= math.Sqrt(total)
 	}
-	return m
+	return m, nil
 }
 
 func (m *normalized) Dim() int       { return len(m.first) }

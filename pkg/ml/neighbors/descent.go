@@ -39,7 +39,7 @@ type NNDescent struct {
 }
 
 // Fit returns K near rows of each row of x (n×d). The errors are those of KNN.Fit, with ml.ErrParameter for an option out of range, and ctx.Err(), along
-// with the graph so far, when ctx ends after the first tree.
+// with the graph so far when ctx ends after the first tree and nK is at most 4,000,000: more could not be written down at once.
 func (s NNDescent) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	d, err := s.begin(ctx, x)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s NNDescent) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	}
 	for range s.rounds(ctx, d) {
 	}
-	g, err := d.graph()
+	g, err := d.graph(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,10 @@ func (s NNDescent) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*Graph, 
 		}
 		var last *Graph
 		for range s.rounds(ctx, d) {
-			g, err := d.graph()
+			g, err := d.graph(ctx)
+			if err != nil && err == ctx.Err() {
+				break
+			}
 			if err != nil {
 				yield(nil, err)
 				return
@@ -117,7 +120,7 @@ func (s NNDescent) rounds(ctx context.Context, d *descent) iter.Seq[int] {
 			if d.join(ctx, orDefault(s.Candidates, min(2*s.K+20, 60)), s.Seed, round) != nil || !yield(round) {
 				return
 			}
-			if float64(d.unmet()) <= tolerance*float64(d.n)*float64(d.k) {
+			if left, err := d.unmet(ctx); err != nil || float64(left) <= tolerance*float64(d.n)*float64(d.k) {
 				return
 			}
 		}
@@ -167,14 +170,14 @@ func newDescent(ctx context.Context, method string, x *mat.Dense, metric distanc
 		return nil, err
 	}
 	scale := scaleFor(mostOf(px))
-	d.space = newSpace(px, meanOf(px, scale), scale)
+	d.space = newSpace(ctx, px, meanOf(ctx, px, scale), scale)
 	var order randomTree
 	order.grow(ctx, d.space, 32, rng.New(seed, 2))
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	d.index = order.index
-	d.space = d.space.permuted(d.index)
+	d.space = d.space.permuted(ctx, d.index)
 	d.values = d.given
 	switch m := metric.(type) {
 	case nil, distance.Euclidean, distance.SqEuclidean, distance.Cosine, distance.Correlation:
@@ -188,7 +191,7 @@ func newDescent(ctx context.Context, method string, x *mat.Dense, metric distanc
 		if _, err := distance.NewRows(metric, x, nil); err != nil { // for the check of its options
 			return nil, err
 		}
-		d.values = gathered(x.RawMatrix().Data, d.index, d.d)
+		d.values = gathered(ctx, x.RawMatrix().Data, d.index, d.d)
 		d.rows = func(dst, a, rows []float64) {
 			for i := range dst {
 				dst[i] = m.Distance(a, rows[i*len(a):(i+1)*len(a)])
@@ -250,18 +253,20 @@ func (d *descent) offer(i, j int32, v float64) {
 	}
 }
 
-// permuted lays the rows in another order.
-func (s *space) permuted(index []int32) *space {
+// permuted lays the rows in another order; when ctx ends, some of them.
+func (s *space) permuted(ctx context.Context, index []int32) *space {
 	p := *s
-	p.given, p.moved, p.halves = gathered(s.given, index, s.d), gathered(s.moved, index, s.d), gathered(s.halves, index, 1)
+	p.given, p.moved, p.halves = gathered(ctx, s.given, index, s.d), gathered(ctx, s.moved, index, s.d), gathered(ctx, s.halves, index, 1)
 	return &p
 }
 
-func gathered(rows []float64, index []int32, d int) []float64 {
+func gathered(ctx context.Context, rows []float64, index []int32, d int) []float64 {
 	out := make([]float64, len(rows))
-	for k, i := range index {
-		copy(out[k*d:(k+1)*d], rows[int(i)*d:])
-	}
+	_ = parallel.For(ctx, len(index), manyRows, func(_, lo, hi int) {
+		for k, i := range index[lo:hi] {
+			copy(out[(lo+k)*d:(lo+k+1)*d], rows[int(i)*d:])
+		}
+	})
 	return out
 }
 
@@ -312,7 +317,7 @@ func (c *circle) of(i int) (all []int32, fresh int) {
 // fresh no more. Which are drawn is decided by a number that the round gives to each pair, so that the order of looking at them does not matter.
 func (d *descent) sample(ctx context.Context, candidates int, salt uint64) (*circle, error) {
 	c := &circle{most: candidates, rows: make([]int32, d.n*2*candidates), size: make([]int32, d.n), fresh: make([]int32, d.n)}
-	listing, start := d.reversed()
+	listing, start := d.reversed(ctx)
 	return c, parallel.For(ctx, d.n, block, func(_, lo, hi int) {
 		var draws [2][]uint64 // fresh, others
 		for i := lo; i < hi; i++ {
@@ -366,10 +371,14 @@ func draw(salt uint64, i, j int) uint64 {
 	return (z^z>>31)&^math.MaxUint32 | uint64(uint32(j))
 }
 
-// reversed lists for each row those that list it, with freshBit where the entry is fresh: those of row i from start[i] to start[i+1]−1.
-func (d *descent) reversed() (listing []uint32, start []int) {
+// reversed lists for each row those that list it, with freshBit where the entry is fresh: those of row i from start[i] to start[i+1]−1. When ctx ends the lists
+// are of no use.
+func (d *descent) reversed(ctx context.Context) (listing []uint32, start []int) {
 	start = make([]int, d.n+1)
 	for i := range d.n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, nil
+		}
 		for _, a := range d.list(i) {
 			start[a.row+1]++
 		}
@@ -380,6 +389,9 @@ func (d *descent) reversed() (listing []uint32, start []int) {
 	listing = make([]uint32, start[d.n])
 	next := slices.Clone(start)
 	for i := range d.n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			return nil, nil
+		}
 		for _, a := range d.list(i) {
 			v := uint32(i)
 			if a.fresh {
@@ -393,38 +405,57 @@ func (d *descent) reversed() (listing []uint32, start []int) {
 }
 
 // unmet counts the entries that have not been introduced to others.
-func (d *descent) unmet() int {
-	count := 0
-	for i := range d.n {
-		for _, a := range d.list(i) {
-			if a.fresh {
-				count++
+func (d *descent) unmet(ctx context.Context) (int, error) {
+	part := make([]int, parallel.Chunks(d.n, manyRows))
+	err := parallel.For(ctx, d.n, manyRows, func(c, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			for _, a := range d.list(i) {
+				if a.fresh {
+					part[c]++
+				}
 			}
 		}
+	})
+	count := 0
+	for _, c := range part {
+		count += c
 	}
-	return count
+	return count, err
 }
 
+// soon is how many neighbors are measured and written down within 100 ms: a graph of no more is given even when ctx has ended.
+const soon = 4_000_000
+
 // graph measures the neighbors in the metric's own units. It gives no graph where a row has met fewer others than are wanted, as happens when ctx ends early.
-func (d *descent) graph() (*Graph, error) {
+func (d *descent) graph(ctx context.Context) (*Graph, error) {
 	if bad := d.bad.Load(); bad != nil {
 		return nil, *bad
 	}
-	lists := make([]list, d.n)
-	all := make([]candidate, d.n*d.wanted)
-	for i := range d.n {
-		if int(d.size[i]) < d.wanted {
+	if d.n*d.wanted <= soon {
+		ctx = context.Background()
+	}
+	for _, s := range d.size {
+		if int(s) < d.wanted {
 			return nil, nil
 		}
-		near := all[i*d.wanted : (i+1)*d.wanted]
-		for k, a := range d.list(i)[:d.wanted] {
-			near[k] = candidate{a.d, int(d.index[a.row])}
-		}
-		lists[d.index[i]].near = near
 	}
-	s := search{lists: lists, want: limit{k: d.wanted, radius: math.Inf(1)}}
-	if err := s.finish(context.Background(), d.method, d.metric, d.x, nil); err != nil {
+	lists := make([]list, d.n)
+	all := make([]candidate, d.n*d.wanted)
+	err := parallel.For(ctx, d.n, manyRows, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			near := all[i*d.wanted : (i+1)*d.wanted]
+			for k, a := range d.list(i)[:d.wanted] {
+				near[k] = candidate{a.d, int(d.index[a.row])}
+			}
+			lists[d.index[i]].near = near
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
-	return graphOf(lists), nil
+	s := search{lists: lists, want: limit{k: d.wanted, radius: math.Inf(1)}}
+	if err := s.finish(ctx, d.method, d.metric, d.x, nil); err != nil {
+		return nil, err
+	}
+	return graphOf(ctx, lists)
 }

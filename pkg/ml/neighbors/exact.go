@@ -98,23 +98,28 @@ func find(ctx context.Context, method string, x, y *mat.Dense, metric distance.M
 	if err != nil {
 		return nil, err
 	}
-	return graphOf(lists), nil
+	return graphOf(ctx, lists)
 }
 
-func graphOf(lists []list) *Graph {
-	g := &Graph{Start: make([]int, 1, len(lists)+1)}
-	total := 0
-	for _, l := range lists {
-		total += len(l.near)
+func graphOf(ctx context.Context, lists []list) (*Graph, error) {
+	n := len(lists)
+	g := &Graph{Start: make([]int, n+1)}
+	for i, l := range lists {
+		g.Start[i+1] = g.Start[i] + len(l.near)
 	}
-	g.Index, g.Distance = make([]int, 0, total), make([]float64, 0, total)
-	for _, l := range lists {
-		for _, c := range l.near {
-			g.Index, g.Distance = append(g.Index, c.row), append(g.Distance, c.d)
+	g.Index, g.Distance = make([]int, g.Start[n]), make([]float64, g.Start[n])
+	err := parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			rows, d := g.Of(i)
+			for k, c := range lists[i].near {
+				rows[k], d[k] = c.row, c.d
+			}
 		}
-		g.Start = append(g.Start, len(g.Index))
+	})
+	if err != nil {
+		return nil, err
 	}
-	return g
+	return g, nil
 }
 
 func rows(y, x *mat.Dense) int {

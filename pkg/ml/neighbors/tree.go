@@ -36,11 +36,11 @@ func byTree(ctx context.Context, method string, x, y *mat.Dense, metric distance
 	}
 	// One scale and one origin for both, so that their rows can be compared.
 	scale := scaleFor(max(mostOf(px), mostOf(py)))
-	mean := meanOf(px, scale)
-	reference := buildTree(newSpace(px, mean, scale))
+	mean := meanOf(ctx, px, scale)
+	reference := buildTree(ctx, newSpace(ctx, px, mean, scale))
 	queries := reference
 	if y != nil {
-		queries = buildTree(newSpace(py, mean, scale))
+		queries = buildTree(ctx, newSpace(ctx, py, mean, scale))
 	}
 	s := search{queries: queries, reference: reference, own: y == nil, want: want, lists: lists}
 	s.radius2 = squaredRadius(metric, want.radius, scale)
@@ -80,10 +80,14 @@ func mostOf(x *mat.Dense) float64 {
 	return most
 }
 
-func meanOf(x *mat.Dense, scale float64) []float64 {
+// meanOf is the mean of the scaled rows, or some of it when ctx ends.
+func meanOf(ctx context.Context, x *mat.Dense, scale float64) []float64 {
 	n, d := x.Dims()
 	mean := make([]float64, d)
 	for i := range n {
+		if i%manyRows == 0 && ctx.Err() != nil {
+			break
+		}
 		for j, v := range x.RawRowView(i) {
 			mean[j] += v * scale / float64(n)
 		}
@@ -106,17 +110,25 @@ func squaredRadius(metric distance.Metric, r, scale float64) float64 {
 	return r * (1 + 1e-12)
 }
 
-func newSpace(x *mat.Dense, mean []float64, scale float64) *space {
+// manyRows is how many rows are read between two looks at a context.
+const manyRows = 4096
+
+// newSpace takes in rows; when ctx ends, some of them.
+func newSpace(ctx context.Context, x *mat.Dense, mean []float64, scale float64) *space {
 	n, d := x.Dims()
 	s := &space{n: n, d: d, given: make([]float64, n*d), moved: make([]float64, n*d), halves: make([]float64, n)}
-	for i, v := range x.RawMatrix().Data[:n*d] {
-		s.given[i] = v * scale
-		s.moved[i] = s.given[i] - mean[i%d]
-	}
-	for i := range n {
-		row := s.row(i)
-		s.halves[i] = blas.Dot(row, row) / 2
-		s.largest = max(s.largest, math.Sqrt(2*s.halves[i]))
+	_ = parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			given, row := s.given[i*d:(i+1)*d], s.row(i)
+			for j, v := range x.RawRowView(i) {
+				given[j] = v * scale
+				row[j] = given[j] - mean[j]
+			}
+			s.halves[i] = blas.Dot(row, row) / 2
+		}
+	})
+	for _, h := range s.halves {
+		s.largest = max(s.largest, math.Sqrt(2*h))
 	}
 	return s
 }
@@ -140,8 +152,8 @@ type leaf struct {
 // leafSize is the most rows a leaf has: few enough to be told apart, enough for a matrix product.
 const leafSize = 192
 
-// buildTree halves the rows, again and again, across the direction from one far row to another.
-func buildTree(s *space) *tree {
+// buildTree halves the rows, again and again, across the direction from one far row to another. When ctx ends the tree is of no use.
+func buildTree(ctx context.Context, s *space) *tree {
 	t := &tree{space: s, index: make([]int, s.n)}
 	for i := range t.index {
 		t.index[i] = i
@@ -150,7 +162,10 @@ func buildTree(s *space) *tree {
 	if s.d <= 8 {
 		limit = 48 // small balls pay where there is room for few of them
 	}
-	t.split(0, s.n, limit)
+	t.split(ctx, 0, s.n, limit)
+	if ctx.Err() != nil {
+		return t
+	}
 	given, moved, halves := make([]float64, len(s.given)), make([]float64, len(s.moved)), make([]float64, s.n)
 	for i, from := range t.index {
 		copy(given[i*s.d:(i+1)*s.d], s.given[from*s.d:])
@@ -162,8 +177,8 @@ func buildTree(s *space) *tree {
 	return t
 }
 
-func (t *tree) split(lo, hi, limit int) {
-	if hi-lo <= limit {
+func (t *tree) split(ctx context.Context, lo, hi, limit int) {
+	if hi-lo <= limit || ctx.Err() != nil {
 		t.leaves = append(t.leaves, leaf{lo: lo, hi: hi})
 		return
 	}
@@ -181,8 +196,8 @@ func (t *tree) split(lo, hi, limit int) {
 		t.index[lo+k] = c.row
 	}
 	mid := (lo + hi) / 2
-	t.split(lo, mid, limit)
-	t.split(mid, hi, limit)
+	t.split(ctx, lo, mid, limit)
+	t.split(ctx, mid, hi, limit)
 }
 
 func (t *tree) farthest(lo, hi int, from []float64) int {
