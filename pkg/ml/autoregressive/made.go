@@ -105,6 +105,7 @@ type made struct {
 	MADE
 	d       int
 	degrees *mat.Dense
+	tap     func(in, out *graph.Node) // told what enters and what leaves each layer as the graph is built; nil asks for nothing
 }
 
 // problem checks options and data and states what is trained.
@@ -310,16 +311,16 @@ func (m *made) logits(s *model.Scope, in, degrees *graph.Node, noise []*graph.No
 	h, below := in, seen
 	for i, width := range m.Hidden {
 		own := graph.Const(g, m.hiddenDegrees(width))
-		h = activation.Relu(masked(s, fmt.Sprintf("hidden%d", i), h, lessOrEqual(below, own), true))
+		h = activation.Relu(m.layer(s, fmt.Sprintf("hidden%d", i), h, lessOrEqual(below, own), true))
 		if len(noise) > 0 {
 			kept := graph.ConvertDType(graph.LessThan(noise[i], graph.Scalar(g, dtypes.Float32, 1-m.Dropout)), dtypes.Float32)
 			h = graph.MulScalar(graph.Mul(h, kept), 1/(1-m.Dropout))
 		}
 		below = own
 	}
-	logits := masked(s, "direct", in, lessThan(seen, out), true)
+	logits := m.layer(s, "direct", in, lessThan(seen, out), true)
 	if len(m.Hidden) > 0 {
-		logits = graph.Add(logits, masked(s, "out", h, lessThan(below, out), false))
+		logits = graph.Add(logits, m.layer(s, "out", h, lessThan(below, out), false))
 	}
 	return graph.Reshape(logits, -1, m.d, outputs)
 }
@@ -331,6 +332,15 @@ func (m *made) hiddenDegrees(width int) []float32 {
 		out[k] = float32(1 + k*max(m.d-1, 1)/width)
 	}
 	return out
+}
+
+// layer is masked, under the eyes of tap.
+func (m *made) layer(s *model.Scope, name string, x, mask *graph.Node, bias bool) *graph.Node { // [b, in] to [b, out]
+	y := masked(s, name, x, mask, bias)
+	if m.tap != nil {
+		m.tap(x, y)
+	}
+	return y
 }
 
 // masked is an affine map whose matrix is kept only where mask, [in, out], is 1.

@@ -229,3 +229,41 @@ func (m *TableModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 	}
 	return x, nil
 }
+
+// Scores returns the Fisher score of each row, n × contexts·(Levels−1): the gradient of log p by the logarithms of the odds of each value but the first against the first, in
+// the order of the rows of Counts. What follows context c with value k adds 1 − p(k|c) at (c, k) and −p(l|c) at the other values l; a context that did not occur in the fit adds
+// nothing. It is the same for smoothed probabilities, which are those of the model.
+func (m *TableModel) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
+	const method = "autoregressive.TableModel.Scores"
+	y, err := symbols(method, x, m.Levels)
+	if err != nil {
+		return nil, err
+	}
+	if err := ml.Columns(method, y, m.Variables); err != nil {
+		return nil, err
+	}
+	n, _ := y.Dims()
+	contexts, _ := m.Counts.Dims()
+	p, out := make([]float64, m.Levels), mat.NewDense(n, contexts*(m.Levels-1), nil)
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		row, score := y.RawRowView(i), out.RawRowView(i)
+		for j, v := range row {
+			c := m.find(m.key(row, j))
+			if c < 0 {
+				continue
+			}
+			m.histogram(p, c)
+			at := score[c*(m.Levels-1):][:m.Levels-1]
+			for k := range at {
+				at[k] -= p[k+1]
+			}
+			if v > 0 {
+				at[int(v)-1]++
+			}
+		}
+	}
+	return out, nil
+}
