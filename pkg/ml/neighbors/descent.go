@@ -39,7 +39,7 @@ type NNDescent struct {
 }
 
 // Fit returns K near rows of each row of x (n×d). The errors are those of KNN.Fit, with ml.ErrParameter for an option out of range, and ctx.Err(), along
-// with the graph so far when ctx ends after the first tree and nK is at most 4,000,000: more could not be written down at once.
+// with the graph so far, its distances right to rounding, when ctx ends after the first tree and nK is at most 4,000,000: more could not be written down at once.
 func (s NNDescent) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	d, err := s.begin(ctx, x)
 	if err != nil {
@@ -48,10 +48,10 @@ func (s NNDescent) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	for range s.rounds(ctx, d) {
 	}
 	g, err := d.graph(ctx)
-	if err != nil {
-		return nil, err
+	if err != nil && err == ctx.Err() {
+		return d.unfinished(), err
 	}
-	return g, ctx.Err()
+	return g, err
 }
 
 // Iterate yields the graph of the trees and then that after each round. The sum of its distances never rises.
@@ -146,8 +146,9 @@ type descent struct {
 	values    []float64                    // what rows measures, row by row
 	euclidean bool                         // rows is the squared Euclidean distance
 
-	wanted int // neighbors of a row in the result
-	k      int // and in its list
+	scale  float64 // of the given rows
+	wanted int     // neighbors of a row in the result
+	k      int     // and in its list
 	size   []int32
 	lists  []acquaintance
 	far    []atomic.Uint64 // of each row the bits of the distance beyond which it wants nothing; they only fall
@@ -170,7 +171,7 @@ func newDescent(ctx context.Context, method string, x *mat.Dense, metric distanc
 		return nil, err
 	}
 	scale := scaleFor(mostOf(px))
-	d.space = newSpace(ctx, px, meanOf(ctx, px, scale), scale)
+	d.space, d.scale = newSpace(ctx, px, meanOf(ctx, px, scale), scale), scale
 	var order randomTree
 	order.grow(ctx, d.space, 32, rng.New(seed, 2))
 	if err := ctx.Err(); err != nil {
@@ -423,21 +424,13 @@ func (d *descent) unmet(ctx context.Context) (int, error) {
 	return count, err
 }
 
-// soon is how many neighbors are measured and written down within 100 ms: a graph of no more is given even when ctx has ended.
-const soon = 4_000_000
-
-// graph measures the neighbors in the metric's own units. It gives no graph where a row has met fewer others than are wanted, as happens when ctx ends early.
+// graph measures the neighbors in the metric's own units. The error is ctx.Err() or that of a metric.
 func (d *descent) graph(ctx context.Context) (*Graph, error) {
 	if bad := d.bad.Load(); bad != nil {
 		return nil, *bad
 	}
-	if d.n*d.wanted <= soon {
-		ctx = context.Background()
-	}
-	for _, s := range d.size {
-		if int(s) < d.wanted {
-			return nil, nil
-		}
+	if err := ctx.Err(); err != nil { // there may be rows that have met fewer others than are wanted
+		return nil, err
 	}
 	lists := make([]list, d.n)
 	all := make([]candidate, d.n*d.wanted)
@@ -458,4 +451,45 @@ func (d *descent) graph(ctx context.Context) (*Graph, error) {
 		return nil, err
 	}
 	return graphOf(ctx, lists)
+}
+
+// soon is how many neighbors are written down well within 100 ms.
+const soon = 4_000_000
+
+// unfinished is the graph of what the lists hold, with the distances that they are ordered by, turned into the metric's units: right but for rounding. It is nil where
+// that would take long, or a row has met fewer others than are wanted.
+func (d *descent) unfinished() *Graph {
+	if d.n*d.wanted > soon {
+		return nil
+	}
+	for _, s := range d.size {
+		if int(s) < d.wanted {
+			return nil
+		}
+	}
+	unit := func(v float64) float64 { return v }
+	switch d.metric.(type) {
+	case nil, distance.Euclidean:
+		unit = func(v float64) float64 { return math.Sqrt(v) / d.scale }
+	case distance.SqEuclidean:
+		unit = func(v float64) float64 { return v / d.scale / d.scale }
+	case distance.Cosine, distance.Correlation: // of directions, which have the length 1
+		unit = func(v float64) float64 { return v / 2 / d.scale / d.scale }
+	case distance.Manhattan, distance.Chebyshev:
+		unit = func(v float64) float64 { return v / d.scale }
+	}
+	g := &Graph{Start: make([]int, d.n+1), Index: make([]int, d.n*d.wanted), Distance: make([]float64, d.n*d.wanted)}
+	for i := range d.n {
+		g.Start[i+1] = (i + 1) * d.wanted
+	}
+	_ = parallel.For(context.Background(), d.n, manyRows, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			rows, lengths := g.Of(int(d.index[i]))
+			for k := range rows {
+				a := d.lists[i*d.k+k]
+				rows[k], lengths[k] = int(d.index[a.row]), unit(a.d)
+			}
+		}
+	})
+	return g
 }

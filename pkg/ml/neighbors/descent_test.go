@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,8 +119,8 @@ func TestDescentRecallAtSize(t *testing.T) {
 	}
 }
 
-// What is found has its true distance, stands in order, and is neither the row itself nor there twice.
-func checkGraph(t *testing.T, g *neighbors.Graph, x *mat.Dense, k int) {
+// What is found has its true distance, to a relative tolerance, stands in order, and is neither the row itself nor there twice.
+func checkGraph(t *testing.T, g *neighbors.Graph, x *mat.Dense, k int, metric distance.Metric, tolerance float64) {
 	t.Helper()
 	for i := range g.Len() {
 		rows, d := g.Of(i)
@@ -132,10 +133,10 @@ func checkGraph(t *testing.T, g *neighbors.Graph, x *mat.Dense, k int) {
 				t.Fatalf("row %d lists %v", i, rows)
 			}
 			seen[j] = true
-			if want := (distance.Euclidean{}).Distance(x.RawRowView(i), x.RawRowView(j)); d[l] != want {
+			if want := metric.Distance(x.RawRowView(i), x.RawRowView(j)); math.Abs(d[l]-want) > tolerance*want {
 				t.Fatalf("rows %d and %d at %v, want %v", i, j, d[l], want)
 			}
-			if l > 0 && (d[l] < d[l-1] || d[l] == d[l-1] && j < rows[l-1]) {
+			if l > 0 && (d[l] < d[l-1] || tolerance == 0 && d[l] == d[l-1] && j < rows[l-1]) {
 				t.Fatalf("row %d: %v at %v is out of order", i, rows, d)
 			}
 		}
@@ -152,7 +153,7 @@ func TestDescentOnDuplicates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkGraph(t, g, y, 10)
+		checkGraph(t, g, y, 10, distance.Euclidean{}, 0)
 		if r, err := neighbors.Recall(t.Context(), g, y, nil, 500, 0); err != nil || r < 0.99 {
 			t.Errorf("recall %v, %v", r, err)
 		}
@@ -166,7 +167,7 @@ func TestDescentRoundsOnlyImprove(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkGraph(t, g, x, 10)
+		checkGraph(t, g, x, 10, distance.Euclidean{}, 0)
 		if s := sumOf(g); !(s <= before) {
 			t.Fatalf("round %d: the sum of distances goes from %v to %v", rounds, before, s)
 		} else {
@@ -265,7 +266,7 @@ func TestDescentCancelled(t *testing.T) {
 				t.Fatal(err)
 			}
 			if g != nil {
-				checkGraph(t, g, x, 10)
+				checkGraph(t, g, x, 10, distance.Euclidean{}, 1e-12)
 			}
 			if best <= 100*time.Millisecond {
 				break
@@ -275,6 +276,51 @@ func TestDescentCancelled(t *testing.T) {
 			t.Errorf("%v: it returned %v after the context ended", wait, best)
 		}
 	}
+}
+
+// Cancelled after the trees, the search gives what it has, in the metric's units, whatever the scale of the data.
+func TestDescentUnfinished(t *testing.T) {
+	for _, metric := range []distance.Metric{
+		distance.Euclidean{}, distance.SqEuclidean{}, distance.Cosine{}, distance.Correlation{}, distance.Manhattan{}, distance.Chebyshev{}, distance.Minkowski{R: 3},
+		distance.Func(func(a, b []float64) float64 { return math.Abs(a[0] - b[0]) }),
+	} {
+		for _, scale := range []float64{1, 1e130} {
+			if _, minkowski := metric.(distance.Minkowski); minkowski && scale > 1 {
+				continue // its cubes would overflow
+			}
+			x := random(1, 3000, 8)
+			x.Scale(scale, x)
+			ctx := &endsAt{Context: t.Context(), after: math.MaxInt64}
+			looks := 0
+			for range (neighbors.NNDescent{K: 5, Metric: metric, Tolerance: 1e-9}).Iterate(ctx, x) {
+				if looks++; looks == 1 {
+					ctx.after = ctx.looks.Load() + 20 // in the first round
+				}
+			}
+			after := ctx.after
+			ctx = &endsAt{Context: t.Context(), after: after}
+			g, err := neighbors.NNDescent{K: 5, Metric: metric, Tolerance: 1e-9}.Fit(ctx, x)
+			if g == nil || !errors.Is(err, context.Canceled) {
+				t.Errorf("%T, scale %g: %v, with a graph: %v", metric, scale, err, g != nil)
+				continue
+			}
+			checkGraph(t, g, x, 5, metric, 1e-9)
+		}
+	}
+}
+
+// endsAt is a context that has ended once it has been looked at so often.
+type endsAt struct {
+	context.Context
+	looks atomic.Int64
+	after int64
+}
+
+func (e *endsAt) Err() error {
+	if e.looks.Add(1) > e.after {
+		return context.Canceled
+	}
+	return nil
 }
 
 func TestRecall(t *testing.T) {
@@ -313,7 +359,7 @@ func FuzzNNDescent(f *testing.F) {
 		x.Scale(scale, x)
 		s := neighbors.NNDescent{K: k, Trees: int(trees % 8), Candidates: int(candidates % 64)}
 		if g, err := s.Fit(t.Context(), x); err == nil {
-			checkGraph(t, g, x, k)
+			checkGraph(t, g, x, k, distance.Euclidean{}, 0)
 		} else if !slices.ContainsFunc([]error{ml.ErrParameter, ml.ErrNotFinite}, func(e error) bool { return errors.Is(err, e) }) {
 			t.Fatal(err)
 		}
