@@ -77,8 +77,14 @@ func open(config, reason string) (*Backend, error) {
 	if !ok {
 		// An installer that downloads at run time has no place in a library.
 		xla.EnableAutoInstall(false)
+		options := config
+		if config == "go" {
+			// By default operations run side by side, and those that spread over workers themselves can come to wait for each other's workers forever. One after
+			// another they can't, and each still uses all processors.
+			options = "go:ops_sequential"
+		}
 		err := guard("opening the backend", func() (err error) {
-			b, err = compute.NewWithConfig(config)
+			b, err = compute.NewWithConfig(options)
 			return err
 		})
 		if err != nil {
