@@ -25,7 +25,8 @@ import (
 // The map shows who is near to whom. Sizes of clusters and distances between them, their density, and holes say little: the kernel's heavy tail and
 // the widths σᵢ, each fitted to its neighborhood, take them away. What it looks like depends on Perplexity and on the start.
 //
-// The attraction costs O(n·Perplexity) a step; Repulsion says what the repulsion costs. Neighbors are exact up to 30,000 rows and approximate above.
+// The attraction costs O(n·Perplexity) a step; Repulsion says what the repulsion costs. Neighbors are exact up to 30,000 rows and approximate above. On two cores of 2026 a map
+// of 20,000 rows of 50 columns takes 8 s and 0.2 GB, one of 200,000 rows 156 s and 1.9 GB (BenchmarkTSNE).
 type TSNE struct {
 	Components   int             // dimensions of the map; 0 means 2; others than 2 want the repulsion Exact
 	Perplexity   float64         // how many neighbors count, 1 ≤ Perplexity < n−1; 0 means 30, or a third of n−1 where that is less
@@ -44,7 +45,8 @@ type TSNE struct {
 // Repulsion names how the forces between all pairs of points are summed.
 type Repulsion string
 
-// The ways to sum the repulsion.
+// The ways to sum the repulsion. Over a whole fit of the digits the root of the mean squared error of the forces is at most 0.02 of their size by Barnes-Hut with
+// Theta 0.5, 0.002 with 0.2, and 0.005 by interpolation.
 const (
 	Exact         Repulsion = "exact"         // pair by pair: O(n²)
 	BarnesHut     Repulsion = "Barnes-Hut"    // far cells of a quadtree as one point: O(n log n) (van der Maaten, 2014)
