@@ -234,7 +234,11 @@ func symmetrized(ctx context.Context, start []int, index []int32, p []float64) (
 	for i := range n {
 		a.Start[i+1] += a.Start[i]
 	}
-	a.Index, a.P = make([]int32, a.Start[n]), make([]float64, a.Start[n])
+	a.Index = make([]int32, a.Start[n])
+	if err := ctx.Err(); err != nil { // to clear memory for millions takes a while
+		return nil, err
+	}
+	a.P = make([]float64, a.Start[n])
 	return a, parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			k, l, at := ss[i], ts[i], a.Start[i]

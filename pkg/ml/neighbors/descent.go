@@ -433,10 +433,10 @@ func (d *descent) graph(ctx context.Context) (*Graph, error) {
 		return nil, err
 	}
 	lists := make([]list, d.n)
-	all := make([]candidate, d.n*d.wanted)
 	err := parallel.For(ctx, d.n, manyRows, func(_, lo, hi int) {
+		all := make([]candidate, (hi-lo)*d.wanted)
 		for i := lo; i < hi; i++ {
-			near := all[i*d.wanted : (i+1)*d.wanted]
+			near := all[(i-lo)*d.wanted : (i-lo+1)*d.wanted]
 			for k, a := range d.list(i)[:d.wanted] {
 				near[k] = candidate{a.d, int(d.index[a.row])}
 			}

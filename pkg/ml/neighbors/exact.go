@@ -107,7 +107,11 @@ func graphOf(ctx context.Context, lists []list) (*Graph, error) {
 	for i, l := range lists {
 		g.Start[i+1] = g.Start[i] + len(l.near)
 	}
-	g.Index, g.Distance = make([]int, g.Start[n]), make([]float64, g.Start[n])
+	g.Index = make([]int, g.Start[n])
+	if err := ctx.Err(); err != nil { // to clear memory for millions takes a while
+		return nil, err
+	}
+	g.Distance = make([]float64, g.Start[n])
 	err := parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			rows, d := g.Of(i)
