@@ -26,9 +26,10 @@ import (
 type moment int
 
 const (
-	above     moment = iota // when the rows above are
-	before                  // when all pixels before are
-	including               // when the pixel itself is
+	beforehand moment = iota // before the first pixel: what is given beside the picture, at all places
+	above                    // when the rows above are
+	before                   // when all pixels before are
+	including                // when the pixel itself is
 )
 
 // tap is a place that a convolution reads, relative to the pixel it computes. Lists of them are in raster order.
@@ -88,7 +89,10 @@ type layer interface {
 type column func(out []float32, at place, in []grid)
 
 // place is a pixel of a sheet, in the sheet's own scale, of a picture of a class.
-type place struct{ y, x, class int }
+type place struct {
+	y, x, class int
+	given       []float32 // what is given there beside the picture
+}
 
 // grid is a sheet's numbers so far, of as many rows as are still read.
 type grid struct {
@@ -105,6 +109,7 @@ func (g grid) at(y, x int) []float32 {
 type pass struct {
 	class *graph.Node   // [b, classes], a 1 at the class of each picture; nil without classes
 	noise []*graph.Node // for each dropout, uniform; nil where nothing is left out
+	given *graph.Node   // [b, height, width, channels], see canvas.given; nil where nothing is
 }
 
 // canvas is a network over pictures. Its first sheet is the input, its last the output.
@@ -185,6 +190,9 @@ func (c *canvas) drop(in sheet, share float64) sheet {
 
 // seen is the moment at which a convolution of taps over a sheet is known. It panics where that is never before the pixel that the output is for.
 func seen(in sheet, taps []tap) moment {
+	if in.known == beforehand {
+		return beforehand
+	}
 	known := above
 	for _, t := range taps {
 		switch {
@@ -238,12 +246,12 @@ func (l convolution) graph(s *model.Scope, _ pass, in []*graph.Node) *graph.Node
 	x := in[0]
 	b, h, w := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	outHeight, outWidth := (h+l.stride-1)/l.stride, (w+l.stride-1)/l.stride
-	var top, left, right int
+	var top, bottom, left, right int
 	for _, t := range l.taps {
-		top, left, right = max(top, -t.dy), max(left, -t.dx), max(right, t.dx)
+		top, bottom, left, right = max(top, -t.dy), max(bottom, t.dy), max(left, -t.dx), max(right, t.dx)
 	}
-	if top+left+right > 0 {
-		x = graph.Pad(x, graph.Scalar(x.Graph(), x.DType(), 0.0), graph.PadAxis{}, graph.PadAxis{Start: top}, graph.PadAxis{Start: left, End: right}, graph.PadAxis{})
+	if top+bottom+left+right > 0 {
+		x = graph.Pad(x, graph.Scalar(x.Graph(), x.DType(), 0.0), graph.PadAxis{}, graph.PadAxis{Start: top, End: bottom}, graph.PadAxis{Start: left, End: right}, graph.PadAxis{})
 	}
 	columns := make([]*graph.Node, len(l.taps))
 	for k, t := range l.taps {
@@ -280,6 +288,9 @@ func (l convolution) column(w constants) (column, error) {
 		g := in[0]
 		for k, t := range l.taps {
 			y, x := at.y*l.stride+t.dy, at.x*l.stride+t.dx
+			if t.dy > 0 && y >= g.rows { // only a sheet known beforehand is read so, and that is kept whole
+				continue
+			}
 			if y >= 0 && x >= 0 && x < g.width {
 				addProduct(out, g.at(y, x), weights[k*l.in*l.out:])
 			}

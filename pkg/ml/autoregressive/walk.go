@@ -18,8 +18,9 @@ type Walk struct {
 	grids   []grid   // of the sheets
 	inputs  [][]grid // of the layers
 	class   int
-	pixel   int  // the next one
-	ready   bool // the output at that pixel is there
+	given   []float32 // beside the picture, pixel by pixel; nil where nothing is
+	pixel   int       // the next one
+	ready   bool      // the output at that pixel is there
 }
 
 // newWalk makes room for the columns; prepared are those of c.prepare.
@@ -32,6 +33,9 @@ func newWalk(c *canvas, like likelihood, prepared []column, class int) *Walk {
 		}
 	}
 	for i, s := range c.sheets {
+		if s.known == beforehand {
+			rows[i] = s.height
+		}
 		g := grid{rows: min(rows[i]+1, s.height), width: s.width, channels: s.channels}
 		g.data = make([]float32, g.rows*g.width*g.channels)
 		w.grids = append(w.grids, g)
@@ -66,12 +70,11 @@ func (c *canvas) prepare(w constants) ([]column, error) {
 func (w *Walk) output() []float32 {
 	y, x := w.pixel/w.canvas.width, w.pixel%w.canvas.width
 	if !w.ready {
+		if w.pixel == 0 {
+			w.sweep(beforehand, 0, w.canvas.height)
+		}
 		if x == 0 {
-			for i, s := range w.canvas.sheets[1:] {
-				for col := 0; s.known == above && y%s.scale == 0 && col < s.width; col++ {
-					w.columns[i](w.grids[i+1].at(y/s.scale, col), place{y / s.scale, col, w.class}, w.inputs[i])
-				}
-			}
+			w.sweep(above, y, y+1)
 		}
 		w.compute(before, y, x)
 		w.ready = true
@@ -79,13 +82,33 @@ func (w *Walk) output() []float32 {
 	return w.grids[len(w.grids)-1].at(y, x)
 }
 
+// sweep computes the sheets of a moment over whole rows, each before the next sheet: they may be read ahead.
+func (w *Walk) sweep(known moment, from, to int) {
+	for i, s := range w.canvas.sheets[1:] {
+		for y := from; s.known == known && y < to; y++ {
+			for x := 0; y%s.scale == 0 && x < s.width; x++ {
+				w.columns[i](w.grids[i+1].at(y/s.scale, x), w.place(y/s.scale, x), w.inputs[i])
+			}
+		}
+	}
+}
+
 // compute brings the sheets of a moment up to a pixel.
 func (w *Walk) compute(known moment, y, x int) {
 	for i, s := range w.canvas.sheets[1:] {
 		if s.known == known && y%s.scale == 0 && x%s.scale == 0 {
-			w.columns[i](w.grids[i+1].at(y/s.scale, x/s.scale), place{y / s.scale, x / s.scale, w.class}, w.inputs[i])
+			w.columns[i](w.grids[i+1].at(y/s.scale, x/s.scale), w.place(y/s.scale, x/s.scale), w.inputs[i])
 		}
 	}
+}
+
+func (w *Walk) place(y, x int) place {
+	p := place{y: y, x: x, class: w.class}
+	if w.given != nil {
+		channels := len(w.given) / (w.canvas.height * w.canvas.width)
+		p.given = w.given[(y*w.canvas.width+x)*channels:][:channels]
+	}
+	return p
 }
 
 // Predict fills p, of as many numbers as there are levels, with the probabilities of the next pixel's.
