@@ -299,6 +299,7 @@ func (m *PictureModel[O]) apply(name string, chunk int, x Labeled, f func(s *mod
 	if err != nil {
 		return nil, err
 	}
+	chunk = c.fits(chunk)
 	fr := m.Options.frame()
 	if _, err := ml.Dense(fr.method, x.X); err != nil {
 		return nil, err
@@ -543,6 +544,17 @@ func countOf(method, name string, v, otherwise, most int) (int, error) {
 	}
 	if v < 0 || v > most {
 		return 0, ml.BadParameter(method, name, v, fmt.Sprintf("1 to %d, or 0 for %d", most, otherwise))
+	}
+	return v, nil
+}
+
+// kernelOf completes an option that is the size of a kernel.
+func kernelOf(method, name string, v, otherwise int) (int, error) {
+	if v == 0 {
+		return otherwise, nil
+	}
+	if v < 3 || v%2 == 0 || v > 99 {
+		return 0, ml.BadParameter(method, name, v, fmt.Sprintf("an odd number from 3 to 99, or 0 for %d", otherwise))
 	}
 	return v, nil
 }

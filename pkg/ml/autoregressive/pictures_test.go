@@ -68,9 +68,9 @@ func randomly[O architecture[O]](t *testing.T, name string, o O) pictured {
 func pictureModels(t *testing.T, height, width, levels int) []pictured {
 	b := neural.Train{Steps: 8, Batch: 12, LearningRate: 0.03, Backend: "go"}
 	return []pictured{
-		randomly(t, "masked", PixelCNN{Height: height, Width: width, Levels: levels, Channels: 5, Layers: 2, Dropout: -1, Train: b}),
+		randomly(t, "masked", PixelCNN{Height: height, Width: width, Levels: levels, First: 3, Channels: 5, Layers: 2, Dropout: -1, Train: b}),
 		randomly(t, "masked, classes", PixelCNN{Height: height, Width: width, Levels: levels, Classes: 2, Channels: 4, Layers: 1, First: 3, Train: b}),
-		randomly(t, "gated", PixelCNN{Height: height, Width: width, Levels: levels, Gated: true, Channels: 4, Layers: 2, Train: b}),
+		randomly(t, "gated", PixelCNN{Height: height, Width: width, Levels: levels, Gated: true, First: 5, Channels: 4, Layers: 2, Train: b}),
 		randomly(t, "gated, classes", PixelCNN{Height: height, Width: width, Levels: levels, Gated: true, Classes: 3, Channels: 4, Layers: 1, First: 3, Kernel: 5, Train: b}),
 		randomly(t, "++", PixelCNNPP{Height: height, Width: width, Levels: levels, Components: 2, Channels: 4, Blocks: 1, Train: b}),
 		randomly(t, "++, halved, classes", PixelCNNPP{Height: height, Width: width, Levels: levels, Components: 2, Channels: 3, Blocks: 1, Halvings: 1, Classes: 2, Train: b}),
@@ -526,7 +526,7 @@ func TestPicturesRefuse(t *testing.T) {
 			t.Errorf("%s: %v, want an error that wraps %q and says %q", name, err, c.cause, c.says)
 		}
 	}
-	for name, o := range map[string]PixelCNNPP{"Components": {Components: 1001}, "Halvings": {Halvings: 11}, "Blocks": {Blocks: -1}, "Channels": {Channels: -1}, "Levels": {Levels: -1}, "Dropout": {Dropout: 2}, "Classes": {Classes: -1}} {
+	for name, o := range map[string]PixelCNNPP{"Components": {Components: 1001}, "Halvings": {Halvings: 11}, "First": {First: 2}, "Blocks": {Blocks: -1}, "Channels": {Channels: -1}, "Levels": {Levels: -1}, "Dropout": {Dropout: 2}, "Classes": {Classes: -1}} {
 		if _, err := o.Fit(t.Context(), x); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

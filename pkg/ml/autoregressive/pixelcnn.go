@@ -20,11 +20,11 @@ type PixelCNN struct {
 	Height, Width int     // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
 	Levels        int     // values a pixel can take, 0 to Levels−1; 0 means 2
 	Gated         bool    // two stacks
-	Channels      int     // of each layer; 0 means 32
-	Layers        int     // after the first; 0 means 5
-	First, Kernel int     // size of the first kernel and of those after it; odd. 0 means 5 and 3
+	Channels      int     // of each layer; 0 means 32, or 24 where Gated
+	Layers        int     // after the first; 0 means 2
+	First, Kernel int     // size of the first kernel and of those after it; odd. 0 means 15, which reads all of a picture of 8×8, and 3
 	Classes       int     // a model of pictures given what they show, one of so many; 0 means none
-	Dropout       float64 // share of numbers that a step leaves out, in each layer; 0 means 0.1, negative none
+	Dropout       float64 // share of numbers that a step leaves out, in each layer; 0 means 0.3, negative none
 	Train         neural.Train
 }
 
@@ -61,29 +61,24 @@ func (o PixelCNN) frame() frame {
 }
 
 func (o PixelCNN) training(n int) neural.Train {
-	return o.Train.Or(neural.Train{Steps: 1500, Batch: min(64, n), LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
+	return o.Train.Or(neural.Train{Steps: 1000, Batch: min(32, n), LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
 }
 
 func (o PixelCNN) complete(d int) (PixelCNN, error) {
-	var errs [6]error
+	var errs [8]error
 	o.Height, o.Width, errs[0] = square(pixelCNNMethod, o.Height, o.Width, d)
 	o.Levels, errs[1] = levelsOf(pixelCNNMethod, o.Levels)
-	o.Channels, errs[2] = countOf(pixelCNNMethod, "Channels", o.Channels, 32, 4096)
-	o.Layers, errs[3] = countOf(pixelCNNMethod, "Layers", o.Layers, 5, 1000)
-	o.Dropout, errs[4] = dropoutOf(pixelCNNMethod, o.Dropout, 0.1)
-	if o.First == 0 {
-		o.First = 5
+	channels := 32
+	if o.Gated {
+		channels = 24
 	}
-	if o.Kernel == 0 {
-		o.Kernel = 3
-	}
-	switch {
-	case o.First < 3 || o.First%2 == 0 || o.First > 99:
-		errs[5] = ml.BadParameter(pixelCNNMethod, "First", o.First, "an odd number from 3 to 99, or 0 for 5")
-	case o.Kernel < 3 || o.Kernel%2 == 0 || o.Kernel > 99:
-		errs[5] = ml.BadParameter(pixelCNNMethod, "Kernel", o.Kernel, "an odd number from 3 to 99, or 0 for 3")
-	case o.Classes < 0:
-		errs[5] = ml.BadParameter(pixelCNNMethod, "Classes", o.Classes, "0 or more")
+	o.Channels, errs[2] = countOf(pixelCNNMethod, "Channels", o.Channels, channels, 4096)
+	o.Layers, errs[3] = countOf(pixelCNNMethod, "Layers", o.Layers, 2, 1000)
+	o.Dropout, errs[4] = dropoutOf(pixelCNNMethod, o.Dropout, 0.3)
+	o.First, errs[5] = kernelOf(pixelCNNMethod, "First", o.First, 15)
+	o.Kernel, errs[6] = kernelOf(pixelCNNMethod, "Kernel", o.Kernel, 3)
+	if o.Classes < 0 {
+		errs[7] = ml.BadParameter(pixelCNNMethod, "Classes", o.Classes, "0 or more")
 	}
 	return o, errors.Join(errs[:]...)
 }

@@ -20,11 +20,12 @@ type PixelCNNPP struct {
 	Height, Width int     // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
 	Levels        int     // values a pixel can take, 0 to Levels−1; 0 means 256
 	Components    int     // of the mixture; 0 means 5, negative a softmax over the levels in its place
-	Channels      int     // of each stream; 0 means 24
-	Blocks        int     // at each size, on the way down; 0 means 2
+	Channels      int     // of each stream; 0 means 16
+	Blocks        int     // at each size, on the way down; 0 means 1
+	First         int     // size of the first kernel, odd; 0 means 7
 	Halvings      int     // how often pictures are halved; 0 means twice if the smaller side has 16 pixels or more, else never; negative never
 	Classes       int     // a model of pictures given what they show, one of so many; 0 means none
-	Dropout       float64 // share of numbers that a step leaves out, in each block; 0 means 0.3, negative none
+	Dropout       float64 // share of numbers that a step leaves out, in each block; 0 means 0.2, negative none
 	Train         neural.Train
 }
 
@@ -60,19 +61,20 @@ func (o PixelCNNPP) frame() frame {
 }
 
 func (o PixelCNNPP) training(n int) neural.Train {
-	return o.Train.Or(neural.Train{Steps: 1500, Batch: min(64, n), LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
+	return o.Train.Or(neural.Train{Steps: 800, Batch: min(32, n), LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
 }
 
 func (o PixelCNNPP) complete(d int) (PixelCNNPP, error) {
-	var errs [6]error
+	var errs [7]error
 	if o.Levels == 0 {
 		o.Levels = 256
 	}
 	o.Height, o.Width, errs[0] = square(pixelCNNPPMethod, o.Height, o.Width, d)
 	o.Levels, errs[1] = levelsOf(pixelCNNPPMethod, o.Levels)
-	o.Channels, errs[2] = countOf(pixelCNNPPMethod, "Channels", o.Channels, 24, 4096)
-	o.Blocks, errs[3] = countOf(pixelCNNPPMethod, "Blocks", o.Blocks, 2, 1000)
-	o.Dropout, errs[4] = dropoutOf(pixelCNNPPMethod, o.Dropout, 0.3)
+	o.Channels, errs[2] = countOf(pixelCNNPPMethod, "Channels", o.Channels, 16, 4096)
+	o.Blocks, errs[3] = countOf(pixelCNNPPMethod, "Blocks", o.Blocks, 1, 1000)
+	o.Dropout, errs[4] = dropoutOf(pixelCNNPPMethod, o.Dropout, 0.2)
+	o.First, errs[6] = kernelOf(pixelCNNPPMethod, "First", o.First, 7)
 	if o.Components == 0 {
 		o.Components = 5
 	}
@@ -103,8 +105,8 @@ func (o PixelCNNPP) network(c *canvas) likelihood {
 	}
 	rows, corner := aboveTaps(1, 3, true), cornerTaps()
 	s := streams{
-		c.locate("where/above", c.convolve("first/above", c.input(), o.Channels, aboveTaps(7, 15, false))),
-		c.locate("where/before", c.convolve("first/before", c.input(), o.Channels, maskedTaps(15, false))),
+		c.locate("where/above", c.convolve("first/above", c.input(), o.Channels, aboveTaps(o.First/2, o.First, false))),
+		c.locate("where/before", c.convolve("first/before", c.input(), o.Channels, maskedTaps(o.First, false))),
 	}
 	passed := []streams{s}
 	size := func(n int) streams { return passed[n*(o.Blocks+1)] }
