@@ -403,7 +403,7 @@ func blocks(ctx context.Context, model Scored, x *mat.Dense) func(yield func(*ma
 
 // rowGradients is the score of any network: the gradient of its log p, one row after another, since a batch has but one gradient. columns are those of the weights in their order, each
 // matrix row by row. logp is a graph from [1, …] to [1].
-func rowGradients(ctx context.Context, funcs *neural.Funcs, w neural.Weights, x *mat.Dense, logp func(s *model.Scope, x *graph.Node) *graph.Node) (*mat.Dense, error) {
+func rowGradients(ctx context.Context, funcs *neural.Funcs, w neural.Weights, x *neural.Array, logp func(s *model.Scope, x *graph.Node) *graph.Node) (*mat.Dense, error) {
 	compiled, err := funcs.Get("row-gradients", "", w, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		total := graph.ReduceAllSum(logp(s, in[0]))
 		var nodes []*graph.Node
@@ -419,11 +419,7 @@ func rowGradients(ctx context.Context, funcs *neural.Funcs, w neural.Weights, x 
 	if err != nil {
 		return nil, err
 	}
-	in, err := neural.Rows("autoregressive.Scores", x)
-	if err != nil {
-		return nil, err
-	}
-	out, err := compiled.Rows(ctx, 1, in)
+	out, err := compiled.Rows(ctx, 1, x)
 	if err != nil {
 		return nil, err
 	}
@@ -541,4 +537,22 @@ func (m *MADEModel) layers(order int) (out []madeLayer) {
 		add("out", below, seen, true)
 	}
 	return out
+}
+
+// Scores returns the Fisher score of each row, n × the number of weights, in their order, each matrix row by row: the gradient of log p, a pass there and back for every row. A model
+// of classes has none without labels.
+func (m *PictureModel[O]) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
+	c, like, _, err := m.build()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ml.Dense(m.Options.frame().method, x); err != nil {
+		return nil, err
+	}
+	n, _ := x.Dims()
+	in, err := arrays(m.Options.frame(), Labeled{X: x}, identity(n))
+	if err != nil {
+		return nil, err
+	}
+	return rowGradients(ctx, &m.funcs, m.Weights, in[0], func(s *model.Scope, x *graph.Node) *graph.Node { return pictureLogProb(s, c, like, x, pass{}) })
 }
