@@ -108,7 +108,8 @@ func TestStressNeverRises(t *testing.T) {
 				}
 				before = m.Stress1
 				now := naiveStress1(m.Embedding, d, name[0] == 'n', ties)
-				if now > naive+1e-7 || math.Abs(now-m.Stress1) > 1e-6 {
+				// The stress is a difference: where a start is much wider than the table it loses digits, and its root twice as many.
+				if now > naive+1e-7 || math.Abs(now*now-m.Stress1*m.Stress1) > 1e-9 {
 					t.Fatalf("%s: evaluated as written, stress-1 goes from %v to %v; the model says %v", name, naive, now, m.Stress1)
 				}
 				naive = now
