@@ -14,15 +14,9 @@ import (
 //
 // The errors are ErrEmpty and ErrNotFinite, the latter with the row and column of the first offender.
 func Dense(method string, x mat.Matrix) (*mat.Dense, error) {
-	if x == nil {
-		return nil, &inputError{method, "the matrix is nil", ErrEmpty}
-	}
-	if d, ok := x.(*mat.Dense); ok && d == nil {
-		return nil, &inputError{method, "the matrix is nil", ErrEmpty}
-	}
-	n, d := x.Dims()
-	if n == 0 || d == 0 {
-		return nil, &inputError{method, fmt.Sprintf("the matrix is %d×%d, want at least one row and one column", n, d), ErrEmpty}
+	n, d, err := Size(method, x)
+	if err != nil {
+		return nil, err
 	}
 	dense, ok := x.(*mat.Dense)
 	if !ok || dense.RawMatrix().Stride != d {
@@ -36,6 +30,47 @@ func Dense(method string, x mat.Matrix) (*mat.Dense, error) {
 		}
 	}
 	return dense, nil
+}
+
+// Size returns the numbers of rows and columns of x, or ErrEmpty where x is nil or has none.
+func Size(method string, x mat.Matrix) (n, d int, err error) {
+	if dense, ok := x.(*mat.Dense); x == nil || ok && dense == nil {
+		return 0, 0, &inputError{method, "the matrix is nil", ErrEmpty}
+	}
+	n, d = x.Dims()
+	if n == 0 || d == 0 {
+		return 0, 0, &inputError{method, fmt.Sprintf("the matrix is %d×%d, want at least one row and one column", n, d), ErrEmpty}
+	}
+	return n, d, nil
+}
+
+// EachRow calls f with the rows of x in turn, after the checks of Dense on each. It makes no copy of x, whatever its form: the row may lie in a buffer that the next overwrites, and f must not
+// write to it. It ends with the first error.
+func EachRow(method string, x mat.Matrix, f func(i int, row []float64) error) error {
+	n, d, err := Size(method, x)
+	if err != nil {
+		return err
+	}
+	dense, _ := x.(*mat.Dense)
+	row := make([]float64, d)
+	for i := range n {
+		if dense != nil {
+			row = dense.RawRowView(i)
+		} else {
+			for j := range row {
+				row[j] = x.At(i, j)
+			}
+		}
+		for j, v := range row {
+			if v-v != 0 {
+				return notFinite(method, i, j, v)
+			}
+		}
+		if err := f(i, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Vector checks a vector that goes with n rows, such as weights or targets: its length, and that every value is finite.

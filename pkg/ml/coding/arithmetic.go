@@ -178,6 +178,9 @@ func (p part) slots() (low, high uint64) {
 	if size == 0 {
 		size = 1 << slots
 	}
+	if total == 1<<slots {
+		return uint64(p.low), uint64(p.low) + size // the shift below would lose the end of the last part
+	}
 	return uint64(p.low) << slots / total, (uint64(p.low) + size) << slots / total
 }
 

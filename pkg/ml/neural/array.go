@@ -20,25 +20,30 @@ type Array struct {
 }
 
 // Rows makes an array of the rows of x. shape is that of one example, so that an image can be one: Rows(method, x, 28, 28, 1); without it an example is
-// a vector. The errors are those of ml.Dense, ml.ErrShape where the shape does not hold a row, and ml.ErrNotFinite for a number beyond float32.
+// a vector. A matrix of any kind is read row by row, and not copied as it is. The errors are those of ml.Dense, ml.ErrShape where the shape does not hold a row, and ml.ErrNotFinite for a number beyond float32.
 func Rows(method string, x mat.Matrix, shape ...int) (*Array, error) {
-	dense, err := ml.Dense(method, x)
+	n, d, err := ml.Size(method, x)
 	if err != nil {
 		return nil, err
 	}
-	n, d := dense.Dims()
 	if len(shape) == 0 {
 		shape = []int{d}
 	}
 	if size(shape) != d {
 		return nil, ml.BadShape(method, "a row has %d numbers, an example of shape %v has %d", d, shape, size(shape))
 	}
-	a := &Array{Shape: slices.Clone(shape), Floats: make([]float32, n*d)}
-	for i, v := range dense.RawMatrix().Data[:n*d] {
-		a.Floats[i] = float32(v)
-		if math.IsInf(float64(a.Floats[i]), 0) {
-			return nil, ml.NotFinite(method, "row %d, column %d is %v, beyond what a float32 can hold", i/d, i%d, v)
+	a := &Array{Shape: slices.Clone(shape), Floats: make([]float32, 0, n*d)}
+	err = ml.EachRow(method, x, func(i int, row []float64) error {
+		for j, v := range row {
+			if v > math.MaxFloat32 || v < -math.MaxFloat32 {
+				return ml.NotFinite(method, "row %d, column %d is %v, beyond what a float32 can hold", i, j, v)
+			}
+			a.Floats = append(a.Floats, float32(v))
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return a, nil
 }

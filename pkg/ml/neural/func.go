@@ -102,6 +102,7 @@ func (f *Func) Rows(ctx context.Context, chunk int, in ...*Array) ([]*mat.Dense,
 	}
 	n := in[0].Len()
 	args := make([]*tensors.Tensor, len(in))
+	defer free(args)
 	for k, a := range in {
 		if err := a.check(method, fmt.Sprintf("input %d", k)); err != nil {
 			return nil, err
@@ -137,6 +138,9 @@ func (f *Func) Rows(ctx context.Context, chunk int, in ...*Array) ([]*mat.Dense,
 			if err != nil {
 				return nil, err
 			}
+			if err := t.FinalizeAll(); err != nil { // the backend's memory, which the collector would give back late
+				return nil, err
+			}
 			r, c := m.Dims()
 			if r != chunk {
 				return nil, ml.BadShape(method, "output %d has %d rows for %d examples", k, r, chunk)
@@ -149,6 +153,15 @@ func (f *Func) Rows(ctx context.Context, chunk int, in ...*Array) ([]*mat.Dense,
 		}
 	}
 	return out, nil
+}
+
+// free gives the memory of tensors back without waiting for the collector, which does not see a backend's memory.
+func free(ts []*tensors.Tensor) {
+	for _, t := range ts {
+		if t != nil {
+			_ = t.FinalizeAll()
+		}
+	}
 }
 
 // Funcs keeps the compiled functions of one model. The zero value is empty and ready.

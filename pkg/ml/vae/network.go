@@ -60,10 +60,7 @@ func (v VAE) decode(s *model.Scope, z *graph.Node, d int) *graph.Node { // [n, L
 // decodeImage doubles a small picture until it is whole. Neighbors are repeated and then convolved: a transposed convolution has no gradient in GoMLX.
 func (v VAE) decodeImage(s *model.Scope, z *graph.Node, d int) *graph.Node {
 	n := z.Shape().Dim(0)
-	heights, widths := []int{v.Height}, []int{d / v.Height}
-	for i := range v.Hidden {
-		heights, widths = append(heights, (heights[i]+1)/2), append(widths, (widths[i]+1)/2)
-	}
+	heights, widths := v.sizes(d)
 	last := len(v.Hidden)
 	channels := v.Hidden[last-1]
 	h := activation.Swish(layers.DenseWithBias(s.In("in"), z, heights[last]*widths[last]*channels))
@@ -74,6 +71,15 @@ func (v VAE) decodeImage(s *model.Scope, z *graph.Node, d int) *graph.Node {
 	}
 	h = layers.Convolution(s.In("out"), h).Channels(1).KernelSize(3).PadSame().Done()
 	return graph.Reshape(h, n, d)
+}
+
+// sizes are those of the picture before and after each convolution of the encoder.
+func (v VAE) sizes(d int) (heights, widths []int) {
+	heights, widths = []int{v.Height}, []int{d / v.Height}
+	for i := range v.Hidden {
+		heights, widths = append(heights, (heights[i]+1)/2), append(widths, (widths[i]+1)/2)
+	}
+	return heights, widths
 }
 
 // doubled repeats every pixel in both directions.

@@ -118,11 +118,10 @@ func (v VAE) check(x, validation mat.Matrix) (*VAEModel, neural.Problem, error) 
 	bad := func(name string, value any, want string) (*VAEModel, neural.Problem, error) {
 		return nil, p, ml.BadParameter(method, name, value, want)
 	}
-	dense, err := ml.Dense(method, x)
+	n, d, err := ml.Size(method, x)
 	if err != nil {
 		return nil, p, err
 	}
-	n, d := dense.Dims()
 	v = v.complete(d)
 	switch {
 	case v.Latents < 1:
@@ -153,15 +152,18 @@ func (v VAE) check(x, validation mat.Matrix) (*VAEModel, neural.Problem, error) 
 			return bad(fmt.Sprintf("Hidden[%d]", i), h, "1 to 65536")
 		}
 	}
-	train := dense
+	train := x
 	if validation == nil && v.Train.Holdout > 0 && v.Train.Holdout < 1 {
 		keep, hold := v.Train.Split(n)
 		if len(hold) > 0 && len(keep) > 0 {
-			train, validation = rowsOf(dense, keep), rowsOf(dense, hold)
+			train, validation = rowsOf{x, keep}, rowsOf{x, hold}
 		}
 	}
 	m := &VAEModel{Options: v, Columns: d, Scale: 1}
 	if v.Likelihood == Gaussian {
+		if err := ml.EachRow(method, train, func(int, []float64) error { return nil }); err != nil { // before numbers are made of NaN
+			return nil, p, err
+		}
 		m.Center, m.Scale = standard(train)
 	}
 	rows, err := m.input(method, train)
@@ -276,42 +278,45 @@ func (v VAE) ownPosterior(s *model.Scope, rows *graph.Node, n int) (mean, logVar
 
 // input is x as the networks see it, after a check that the likelihood can have each of its values.
 func (m *VAEModel) input(who string, x mat.Matrix) (*neural.Array, error) {
-	dense, err := ml.Dense(who, x)
+	n, d, err := ml.Size(who, x)
 	if err != nil {
 		return nil, err
 	}
-	if err := ml.Columns(who, dense, m.Columns); err != nil {
+	if err := ml.Columns(who, x, m.Columns); err != nil {
 		return nil, err
 	}
-	n, d := dense.Dims()
 	out := &neural.Array{Shape: []int{d}, Floats: make([]float32, 0, n*d)} // straight to float32: a copy in float64 would be the largest thing in memory
 	levels := float64(m.Options.Levels - 1)
-	for i := range n {
-		for j, value := range dense.RawRowView(i) {
+	err = ml.EachRow(who, x, func(i int, row []float64) error {
+		for j, value := range row {
 			switch m.Options.Likelihood {
 			case Bernoulli:
 				if value != 0 && value != 1 {
-					return nil, ml.BadParameter(who, fmt.Sprintf("x[%d, %d]", i, j), value, "0 or 1, which is what a Bernoulli likelihood is of")
+					return ml.BadParameter(who, fmt.Sprintf("x[%d, %d]", i, j), value, "0 or 1, which is what a Bernoulli likelihood is of")
 				}
 			case Gaussian:
 				value = (value - m.Center[j]) / m.Scale
 			case DiscretizedLogistic:
 				if value < 0 || value > levels || value != math.Trunc(value) {
-					return nil, ml.BadParameter(who, fmt.Sprintf("x[%d, %d]", i, j), value, fmt.Sprintf("a whole number from 0 to Levels−1 = %v", levels))
+					return ml.BadParameter(who, fmt.Sprintf("x[%d, %d]", i, j), value, fmt.Sprintf("a whole number from 0 to Levels−1 = %v", levels))
 				}
 				value = 2*value/levels - 1
 			}
 			if value > math.MaxFloat32 || value < -math.MaxFloat32 {
-				return nil, ml.NotFinite(who, "row %d, column %d is %v times the scale of the data, beyond what a float32 can hold", i, j, value)
+				return ml.NotFinite(who, "row %d, column %d is %v times the scale of the data, beyond what a float32 can hold", i, j, value)
 			}
 			out.Floats = append(out.Floats, float32(value))
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
 // standard is the mean of each column, and the root of the mean square of all that is left: one scale for all columns, so that a linear model stays what it is.
-func standard(x *mat.Dense) (center []float64, scale float64) {
+func standard(x mat.Matrix) (center []float64, scale float64) {
 	n, d := x.Dims()
 	center = make([]float64, d)
 	largest := 0.0
@@ -336,11 +341,17 @@ func standard(x *mat.Dense) (center []float64, scale float64) {
 	return center, largest * math.Sqrt(sum/float64(n*d))
 }
 
-func rowsOf(x *mat.Dense, rows []int) *mat.Dense {
-	_, d := x.Dims()
-	out := mat.NewDense(len(rows), d, nil)
-	for i, r := range rows {
-		out.SetRow(i, x.RawRowView(r))
-	}
-	return out
+// rowsOf is a view of some rows of a matrix.
+type rowsOf struct {
+	mat.Matrix
+	rows []int
 }
+
+func (r rowsOf) Dims() (n, d int) {
+	_, d = r.Matrix.Dims()
+	return len(r.rows), d
+}
+
+func (r rowsOf) At(i, j int) float64 { return r.Matrix.At(r.rows[i], j) }
+
+func (r rowsOf) T() mat.Matrix { return mat.Transpose{Matrix: r} }
