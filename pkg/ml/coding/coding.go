@@ -3,7 +3,7 @@
 // A code for single symbols is a Code: FixedLength, Huffman, Shannon, ShannonFano, or words of your own with a stop symbol. Arithmetic coding is not tied to
 // whole bits: Arithmetic (a range coder, first in, first out) and ANS (a stack, last in, first out) take any Model that says how probable each
 // symbol is after those before it. Static and Adaptive are such models with integer counts, NGram and Pictures learn from text and from
-// pictures, and a neural network becomes one by two methods. BitsBack codes with a model that has latent variables.
+// pictures, a neural network becomes one by two methods, and Columns codes many rows of a matrix side by side. BitsBack codes with a model that has latent variables.
 //
 // A symbol is an int from 0 to one less than the size of the alphabet. Everything that Encode returns carries its length and two checksums:
 // Decode of damaged data, or with another model, is an error that wraps ErrCorrupt, and never a crash or an endless loop.
@@ -29,9 +29,8 @@ type Model interface {
 // Predictor walks along one sequence: Predict and Observe take turns. Encoder and decoder each start one of their own, and both must come to the same
 // probabilities, up to the coder's Tolerance. It need not be safe for use by several goroutines.
 //
-// A network that is fast only on many inputs at once gets its batch by the order of the symbols: with pixel j of all n pictures before pixel j+1 of the first, one
-// evaluation serves n calls of Predict.
-type Predictor interface {
+// It is an alias, so that other packages can have a Start without importing this one.
+type Predictor = interface {
 	// Predict fills p, as long as the alphabet is large, with the probabilities of the next symbol given all that were observed.
 	Predict(p []float64) error
 	// Observe says what the next symbol was. It is always one of the alphabet.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml/coding"
+	"gonum.org/v1/gonum/mat"
 )
 
 func ExampleHuffman() {
@@ -114,4 +115,21 @@ func ExampleStatic() {
 	back, err := st.Decode(data)
 	fmt.Println(len(message), "symbols in", len(data), "bytes,", len(back), "back", err)
 	// Output: 1000 symbols in 38 bytes, 1000 back <nil>
+}
+
+func ExampleArithmetic_EncodeRows() {
+	train, _, test := datasets.BinaryDigits()
+	m, err := coding.Pictures{Height: 8, Width: 8}.Fit(context.Background(), train.X)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	data, err := coding.Arithmetic{}.EncodeRows(context.Background(), m, test.X)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	back, err := coding.Arithmetic{}.DecodeRows(context.Background(), m, data)
+	fmt.Println(len(data), "bytes for 400 pictures of 64 bits;", mat.Equal(back, test.X), err)
+	// Output: 1376 bytes for 400 pictures of 64 bits; true <nil>
 }

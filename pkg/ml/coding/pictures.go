@@ -141,6 +141,15 @@ func (m *PicturesModel) keys(past []int, keys []uint64) []uint64 {
 // Alphabet returns Levels.
 func (m *PicturesModel) Alphabet() int { return m.Levels }
 
+// Order returns the pixels row by row from the top.
+func (m *PicturesModel) Order() []int {
+	order := make([]int, m.Height*m.Width)
+	for j := range order {
+		order[j] = j
+	}
+	return order
+}
+
 // Start begins with the first pixel of a picture.
 func (m *PicturesModel) Start() Predictor {
 	var past []int

@@ -288,11 +288,12 @@ type run struct {
 	backend  *Backend
 	store    *model.Store
 	exec     *model.Exec
-	parts    []string          // names, known when the graph has been built
-	inputs   []*tensors.Tensor // data, noise, rate, step
-	rows     []int             // of the minibatch that the inputs hold
-	order    []int             // of the epoch
-	epoch    int               // whose order that is; -1 before the first
+	parts    []string             // names, known when the graph has been built
+	inputs   [2][]*tensors.Tensor // data, noise, rate, step: those of even steps and those of odd ones, so that one is filled while the other is in use
+	filled   [2]int               // the step that each holds; -1 before the first
+	rows     []int                // of the minibatch that was filled last
+	order    []int                // of the epoch
+	epoch    int                  // whose order that is; -1 before the first
 	validate *Func
 
 	step    int // updates so far
@@ -317,7 +318,7 @@ func (t Train) prepare(ctx context.Context, p Problem) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Train: t, p: p, n: p.Data[0].Len(), backend: b, epoch: -1, lowest: math.Inf(1), rows: make([]int, t.Batch)}
+	r := &run{Train: t, p: p, n: p.Data[0].Len(), backend: b, filled: [2]int{-1, -1}, epoch: -1, lowest: math.Inf(1), rows: make([]int, t.Batch)}
 	if err := r.compile(ctx); err != nil {
 		return nil, err
 	}
@@ -349,12 +350,14 @@ func (r *run) compile(ctx context.Context) error {
 		shape = append(shape, z.batch(r.Batch))
 	}
 	shape = append(shape, shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32))
-	for _, s := range shape {
-		t, err := newTensor(r.backend, s)
-		if err != nil {
-			return err
+	for i := range r.inputs {
+		for _, s := range shape {
+			t, err := newTensor(r.backend, s)
+			if err != nil {
+				return err
+			}
+			r.inputs[i] = append(r.inputs[i], t)
 		}
-		r.inputs = append(r.inputs, t)
 	}
 	if r.backend.Config != "go" {
 		debug.FreeOSMemory() // XLA's compiler wants much: what Go holds and does not use goes back first
@@ -465,13 +468,17 @@ func (r *run) diverged(step int, loss float64) error {
 	return e
 }
 
-// one takes one step and returns what the graph gives.
+// one takes one step and returns what the graph gives. While the backend computes, the inputs of the next step are made.
 func (r *run) one() (values []float64, err error) {
-	if err := r.fill(); err != nil {
+	if err := r.fill(r.step); err != nil {
 		return nil, err
 	}
-	args := make([]any, len(r.inputs))
-	for i, t := range r.inputs {
+	next := make(chan error, 1)
+	go func() {
+		next <- guard(r.p.Method, func() error { return r.fill(r.step + 1) })
+	}()
+	args := make([]any, len(r.inputs[0]))
+	for i, t := range r.inputs[r.step%2] {
 		args[i] = t
 	}
 	err = guard(r.p.Method, func() error {
@@ -479,20 +486,26 @@ func (r *run) one() (values []float64, err error) {
 		if err != nil {
 			return err
 		}
+		defer free(out)
 		return tensors.ConstFlatData(out[0], func(flat []float32) {
 			for _, v := range flat {
 				values = append(values, float64(v))
 			}
 		})
 	})
-	return values, err
+	return values, errors.Join(err, <-next)
 }
 
-// fill puts the minibatch of the next step, its noise, its rate and its number in their places. All depend on the seed and the step alone.
-func (r *run) fill() error {
+// fill puts the minibatch of a step, its noise, its rate and its number in their places, unless they are there. All depend on the seed and the step alone.
+func (r *run) fill(step int) error {
+	in, before := r.inputs[step%2], r.filled[step%2]
+	if before == step {
+		return nil
+	}
 	perEpoch := r.n / r.Batch
 	whole := r.Batch == r.n
-	if epoch := r.step / perEpoch; epoch != r.epoch {
+	if epoch := step / perEpoch; epoch != r.epoch {
+		r.epoch = epoch
 		if !whole {
 			r.order = rng.New(r.Seed, streamOrder, epoch).Perm(r.n)
 		} else if r.order == nil {
@@ -501,31 +514,24 @@ func (r *run) fill() error {
 				r.order[i] = i
 			}
 		}
-		first := r.epoch < 0
-		r.epoch = epoch
-		if whole && !first {
-			return r.fillRest()
+	}
+	if !whole || before < 0 { // a batch of all rows stays where it is
+		at := step % perEpoch * r.Batch
+		copy(r.rows, r.order[at:at+r.Batch])
+		for i, a := range r.p.Data {
+			if err := a.fill(in[i], r.rows); err != nil {
+				return err
+			}
 		}
 	}
-	at := r.step % perEpoch * r.Batch
-	copy(r.rows, r.order[at:at+r.Batch])
-	for i, a := range r.p.Data {
-		if err := a.fill(r.inputs[i], r.rows); err != nil {
+	d, k := len(r.p.Data), len(in)
+	for i, z := range r.p.Noise {
+		if err := z.fill(in[d+i], r.Seed, streamNoise, step, i); err != nil {
 			return err
 		}
 	}
-	return r.fillRest()
-}
-
-func (r *run) fillRest() error {
-	d := len(r.p.Data)
-	for k, z := range r.p.Noise {
-		if err := z.fill(r.inputs[d+k], r.Seed, streamNoise, r.step, k); err != nil {
-			return err
-		}
-	}
-	k := len(r.inputs)
-	return errors.Join(setScalar(r.inputs[k-2], r.rate(r.step)), setScalar(r.inputs[k-1], float64(r.step)))
+	r.filled[step%2] = step
+	return errors.Join(setScalar(in[k-2], r.rate(step)), setScalar(in[k-1], float64(step)))
 }
 
 func setScalar(t *tensors.Tensor, v float64) error {
@@ -664,6 +670,8 @@ func (r *run) validation(ctx context.Context, w Weights) (float64, error) {
 			return 0, err
 		}
 		total += float64(tensors.ToScalar[float32](out[0])) / float64(chunks)
+		free(out)
+		free(in) // not before the outputs are there: until then the backend reads them
 	}
 	if total-total != 0 {
 		return 0, ml.NotFinite(r.p.Method, "the validation loss is %v at step %d", total, r.step)
@@ -676,8 +684,8 @@ func (r *run) close() {
 	_ = guard("neural: freeing", func() error {
 		r.exec.Finalize()
 		r.store.Finalize()
-		for _, t := range r.inputs {
-			_ = t.FinalizeAll()
+		for _, in := range r.inputs {
+			free(in)
 		}
 		return nil
 	})
