@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
@@ -46,7 +47,10 @@ type MADEModel struct {
 	Backend   string // which backend trained it, and why
 	Stopped   string // why the training ended: "steps" or "patience"; "" before it did
 
-	funcs neural.Funcs
+	funcs      neural.Funcs
+	fixedOnce  sync.Once
+	fixed      *fixedMADE
+	fixedError error // of weights that do not fit
 }
 
 func init() { ml.Register[MADEModel]("autoregressive.MADEModel") }
