@@ -4,6 +4,7 @@
 #   make test             all tests, as CI runs them
 #   make notebooks        execute notebooks, write outputs     NB=03  CHECK=yes  JOBS=2
 #   make bench            the library beside its Python peers  BENCH=kmeans  ROUNDS=2
+#   make growth           how the cost of each method grows with its data
 #   make course           a folder for nbgrader to run a course in   COURSE=../my-course
 #   make tutorials        the assignments: their tests, and nbgrader from release to gradebook
 #   make latency          how long a cell takes, by kind
@@ -24,7 +25,7 @@ jupyter := env -u PYTHONPATH JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter JUPY
 	JUPYTER_RUNTIME_DIR=$(CURDIR)/.venv/run PATH="$(CURDIR)/.venv/bin:$$PATH" GOFLAGS=
 python := $(jupyter) $(CURDIR)/.venv/bin/python
 
-.PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench tutorials grading course latency requirements clean
+.PHONY: help lab setup test lint unit conformance notebooks check-notebooks browser bench growth tutorials grading course latency requirements clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -71,6 +72,9 @@ bench:
 	go build -o .venv-bench/bin/latent-bench ./bench
 	go build -tags lean -o .venv-bench/bin/latent-bench-lean ./bench
 	.venv-bench/bin/latent-bench -only "$(BENCH)" -rounds $(ROUNDS)
+
+growth:
+	go run -tags lean ./bench growth
 
 course:
 	@tools/setup.sh grade

@@ -30,7 +30,7 @@ func registerGrowth(g ...growth) { growths = append(growths, g...) }
 
 const growthPreamble = `# How the cost grows
 
-Written by ` + "`go run ./bench growth`" + `; do not edit. Each method at several sizes, on one processor; seconds are the best of a few runs. The exponent
+Written by ` + "`make growth`" + `; do not edit. Each method at several sizes, on one processor; seconds are the best of a few runs. The exponent
 is the slope of the straight line through log time over log size (least squares). The theory is for large sizes: what is linear beside a
 quadratic part, caches and vector registers move the exponent of small ones.
 
