@@ -90,7 +90,7 @@ func (o ParallelMultiscale) Fit(ctx context.Context, x mat.Matrix) (*ParallelMul
 	return last(o.Iterate(ctx, x))
 }
 
-// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss, which is measured on 16 groups of each picture.
+// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss, which is measured on 4 groups of each picture, those of pixels spread evenly over it.
 func (o ParallelMultiscale) FitValidated(ctx context.Context, x, validation mat.Matrix) (*ParallelMultiscaleModel, error) {
 	return last(o.iterate(ctx, x, validation))
 }
@@ -193,7 +193,7 @@ func (o ParallelMultiscale) problem(x, validation mat.Matrix) (full ParallelMult
 		at, noise := b.Noise[0], b.Noise[1:]
 		x := b.Data[0]
 		if !b.Training { // the same pictures several times, their pixels spread evenly over the picture
-			const times = 16
+			const times = 4
 			var xs, ats []*graph.Node
 			for k := range times {
 				xs = append(xs, x)
