@@ -27,6 +27,8 @@ type architecture[O any] interface {
 	network(c *canvas) likelihood
 	// training gives the options of the training; n is the number of pictures.
 	training(n int) neural.Train
+	// bare is O without them: a checkpoint holds the two apart, and may be moved.
+	bare() O
 }
 
 // frame is what pictures are.
@@ -149,7 +151,7 @@ func picturesProblem[O architecture[O]](o O, train, validation Labeled) (full O,
 	}
 	c, like := draft(full)
 	p.Noise = c.noise()
-	p.Options = fmt.Sprintf("%+v", full)
+	p.Options = fmt.Sprintf("%+v", full.bare())
 	p.Loss = func(s *model.Scope, b neural.Batch) neural.Loss {
 		var y *graph.Node
 		if f.classes > 0 {

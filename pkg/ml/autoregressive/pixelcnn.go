@@ -64,6 +64,11 @@ func (o PixelCNN) training(n int) neural.Train {
 	return o.Train.Or(neural.Train{Steps: 1000, Batch: min(32, n), LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
 }
 
+func (o PixelCNN) bare() PixelCNN {
+	o.Train = neural.Train{}
+	return o
+}
+
 func (o PixelCNN) complete(d int) (PixelCNN, error) {
 	var errs [8]error
 	o.Height, o.Width, errs[0] = square(pixelCNNMethod, o.Height, o.Width, d)

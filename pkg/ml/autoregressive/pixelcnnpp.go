@@ -64,6 +64,11 @@ func (o PixelCNNPP) training(n int) neural.Train {
 	return o.Train.Or(neural.Train{Steps: 800, Batch: min(32, n), LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
 }
 
+func (o PixelCNNPP) bare() PixelCNNPP {
+	o.Train = neural.Train{}
+	return o
+}
+
 func (o PixelCNNPP) complete(d int) (PixelCNNPP, error) {
 	var errs [7]error
 	if o.Levels == 0 {

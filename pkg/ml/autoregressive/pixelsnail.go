@@ -66,6 +66,11 @@ func (o PixelSNAIL) training(n int) neural.Train {
 	return o.Train.Or(neural.Train{Steps: 1000, Batch: min(64, n), LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
 }
 
+func (o PixelSNAIL) bare() PixelSNAIL {
+	o.Train = neural.Train{}
+	return o
+}
+
 func (o PixelSNAIL) complete(d int) (PixelSNAIL, error) {
 	var errs [9]error
 	o.Height, o.Width, errs[0] = square(pixelSNAILMethod, o.Height, o.Width, d)
