@@ -3,7 +3,7 @@
 //	log p(x) = Σ_j log p(x_j | x_1 … x_{j−1})
 //
 // The likelihood is exact, sampling takes one step a variable. A variable takes values 0 to Levels−1, kept as numbers in a matrix, one observation a row.
-// Table counts; MADE is a masked network; PixelCNN and PixelCNNPP are masked convolutions over pictures.
+// Table counts; MADE is a masked network; PixelCNN and PixelCNNPP are masked convolutions over pictures. CharRNN carries a state through a text, WaveNet looks back at it by dilated convolutions.
 package autoregressive
 
 import (
