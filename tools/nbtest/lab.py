@@ -82,14 +82,20 @@ def server(folder, settings=None):
 @contextlib.contextmanager
 def page(url, token, notebook, width=1250, height=1500, dark=False):
     """A browser page with the notebook open and rendered; yields playwright's page."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=chromium(), headless=True, args=CHROMIUM_FLAGS)
         try:
             pg = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
             pg.goto(f"{url}/lab/tree/{notebook}?token={token}&reset", timeout=120_000)
             pg.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-            pg.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
+            try:
+                pg.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+            except Error:
+                # Once in some forty runs the page never saw the status of a kernel that was up: what a reader would do then is to load it again.
+                print(f"{notebook}: the kernel's status did not arrive in a minute; loading the page again", flush=True)
+                pg.reload()
+                pg.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
             pg.wait_for_timeout(1500)
             yield pg
         finally:
