@@ -288,12 +288,11 @@ type run struct {
 	backend  *Backend
 	store    *model.Store
 	exec     *model.Exec
-	parts    []string             // names, known when the graph has been built
-	inputs   [2][]*tensors.Tensor // data, noise, rate, step: those of even steps and those of odd ones, so that one is filled while the other is in use
-	filled   [2]int               // the step that each holds; -1 before the first
-	rows     []int                // of the minibatch that was filled last
-	order    []int                // of the epoch
-	epoch    int                  // whose order that is; -1 before the first
+	parts    []string          // names, known when the graph has been built
+	inputs   []*tensors.Tensor // data, noise, rate, step
+	rows     []int             // of the minibatch that the inputs hold
+	order    []int             // of the epoch
+	epoch    int               // whose order that is; -1 before the first
 	validate *Func
 
 	step    int // updates so far
@@ -318,7 +317,7 @@ func (t Train) prepare(ctx context.Context, p Problem) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Train: t, p: p, n: p.Data[0].Len(), backend: b, filled: [2]int{-1, -1}, epoch: -1, lowest: math.Inf(1), rows: make([]int, t.Batch)}
+	r := &run{Train: t, p: p, n: p.Data[0].Len(), backend: b, epoch: -1, lowest: math.Inf(1), rows: make([]int, t.Batch)}
 	if err := r.compile(ctx); err != nil {
 		return nil, err
 	}
@@ -350,14 +349,12 @@ func (r *run) compile(ctx context.Context) error {
 		shape = append(shape, z.batch(r.Batch))
 	}
 	shape = append(shape, shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32))
-	for i := range r.inputs {
-		for _, s := range shape {
-			t, err := newTensor(r.backend, s)
-			if err != nil {
-				return err
-			}
-			r.inputs[i] = append(r.inputs[i], t)
+	for _, s := range shape {
+		t, err := newTensor(r.backend, s)
+		if err != nil {
+			return err
 		}
+		r.inputs = append(r.inputs, t)
 	}
 	if r.backend.Config != "go" {
 		debug.FreeOSMemory() // XLA's compiler wants much: what Go holds and does not use goes back first
@@ -468,17 +465,13 @@ func (r *run) diverged(step int, loss float64) error {
 	return e
 }
 
-// one takes one step and returns what the graph gives. While the backend computes, the inputs of the next step are made.
+// one takes one step and returns what the graph gives.
 func (r *run) one() (values []float64, err error) {
-	if err := r.fill(r.step); err != nil {
+	if err := r.fill(); err != nil {
 		return nil, err
 	}
-	next := make(chan error, 1)
-	go func() {
-		next <- guard(r.p.Method, func() error { return r.fill(r.step + 1) })
-	}()
-	args := make([]any, len(r.inputs[0]))
-	for i, t := range r.inputs[r.step%2] {
+	args := make([]any, len(r.inputs))
+	for i, t := range r.inputs {
 		args[i] = t
 	}
 	err = guard(r.p.Method, func() error {
@@ -493,45 +486,40 @@ func (r *run) one() (values []float64, err error) {
 			}
 		})
 	})
-	return values, errors.Join(err, <-next)
+	return values, err
 }
 
-// fill puts the minibatch of a step, its noise, its rate and its number in their places, unless they are there. All depend on the seed and the step alone.
-func (r *run) fill(step int) error {
-	in, before := r.inputs[step%2], r.filled[step%2]
-	if before == step {
-		return nil
-	}
+// fill puts the minibatch of the next step, its noise, its rate and its number in their places. All depend on the seed and the step alone.
+func (r *run) fill() error {
 	perEpoch := r.n / r.Batch
-	whole := r.Batch == r.n
-	if epoch := step / perEpoch; epoch != r.epoch {
+	whole, first := r.Batch == r.n, r.epoch < 0
+	if epoch := r.step / perEpoch; epoch != r.epoch {
 		r.epoch = epoch
 		if !whole {
 			r.order = rng.New(r.Seed, streamOrder, epoch).Perm(r.n)
-		} else if r.order == nil {
+		} else if first {
 			r.order = make([]int, r.n)
 			for i := range r.order {
 				r.order[i] = i
 			}
 		}
 	}
-	if !whole || before < 0 { // a batch of all rows stays where it is
-		at := step % perEpoch * r.Batch
+	if !whole || first { // a batch of all rows stays where it is
+		at := r.step % perEpoch * r.Batch
 		copy(r.rows, r.order[at:at+r.Batch])
 		for i, a := range r.p.Data {
-			if err := a.fill(in[i], r.rows); err != nil {
+			if err := a.fill(r.inputs[i], r.rows); err != nil {
 				return err
 			}
 		}
 	}
-	d, k := len(r.p.Data), len(in)
+	d, k := len(r.p.Data), len(r.inputs)
 	for i, z := range r.p.Noise {
-		if err := z.fill(in[d+i], r.Seed, streamNoise, step, i); err != nil {
+		if err := z.fill(r.inputs[d+i], r.Seed, streamNoise, r.step, i); err != nil {
 			return err
 		}
 	}
-	r.filled[step%2] = step
-	return errors.Join(setScalar(in[k-2], r.rate(step)), setScalar(in[k-1], float64(step)))
+	return errors.Join(setScalar(r.inputs[k-2], r.rate(r.step)), setScalar(r.inputs[k-1], float64(r.step)))
 }
 
 func setScalar(t *tensors.Tensor, v float64) error {
@@ -684,9 +672,7 @@ func (r *run) close() {
 	_ = guard("neural: freeing", func() error {
 		r.exec.Finalize()
 		r.store.Finalize()
-		for _, in := range r.inputs {
-			free(in)
-		}
+		free(r.inputs)
 		return nil
 	})
 }
