@@ -78,23 +78,13 @@ func (c CharRNN) Iterate(ctx context.Context, text string) iter.Seq2[*CharRNNMod
 
 // IterateValidated is Iterate with a text to validate on; "" is none.
 func (c CharRNN) IterateValidated(ctx context.Context, text, validation string) iter.Seq2[*CharRNNModel, error] {
-	return func(yield func(*CharRNNModel, error) bool) {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *CharRNNModel, error) {
 		n, v, p, err := c.problem(text, validation)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for r, err := range c.train().Iterate(ctx, p) {
-			var m *CharRNNModel
-			if r != nil {
-				m = &CharRNNModel{Cell: n.cell, Hidden: n.hidden, Layers: n.layers, Embed: n.embed, Vocabulary: string(v.characters), Weights: r.Weights, History: r.History, Backend: r.Backend,
-					Stopped: r.Stopped}
-			}
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
+		return c.train(), p, func(r *neural.Result) *CharRNNModel {
+			return &CharRNNModel{Cell: n.cell, Hidden: n.hidden, Layers: n.layers, Embed: n.embed, Vocabulary: string(v.characters), Weights: r.Weights, History: r.History, Backend: r.Backend,
+				Stopped: r.Stopped}
+		}, err
+	})
 }
 
 const charRNNMethod = "autoregressive.CharRNN"

@@ -86,22 +86,15 @@ func last[M any](models iter.Seq2[*M, error]) (best *M, err error) {
 const madeMethod = "autoregressive.MADE"
 
 func (m MADE) iterate(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*MADEModel, error] {
-	return func(yield func(*MADEModel, error) bool) {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *MADEModel, error) {
 		f, p, err := m.problem(x, validation)
 		if err != nil {
-			yield(nil, err)
-			return
+			return neural.Train{}, p, nil, err
 		}
-		for r, err := range f.Train.Iterate(ctx, p) {
-			var model *MADEModel
-			if r != nil {
-				model = &MADEModel{Levels: f.Levels, Variables: f.d, Hidden: f.Hidden, Degrees: f.degrees, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-			}
-			if !yield(model, err) || err != nil {
-				return
-			}
-		}
-	}
+		return f.Train, p, func(r *neural.Result) *MADEModel {
+			return &MADEModel{Levels: f.Levels, Variables: f.d, Hidden: f.Hidden, Degrees: f.degrees, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
+		}, nil
+	})
 }
 
 // made is a MADE whose options are complete: what the graph is built from.

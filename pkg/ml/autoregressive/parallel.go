@@ -101,22 +101,12 @@ func (o ParallelMultiscale) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2
 }
 
 func (o ParallelMultiscale) iterate(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*ParallelMultiscaleModel, error] {
-	return func(yield func(*ParallelMultiscaleModel, error) bool) {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *ParallelMultiscaleModel, error) {
 		full, t, p, err := o.problem(x, validation)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for r, err := range t.Iterate(ctx, p) {
-			var m *ParallelMultiscaleModel
-			if r != nil {
-				m = &ParallelMultiscaleModel{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-			}
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
+		return t, p, func(r *neural.Result) *ParallelMultiscaleModel {
+			return &ParallelMultiscaleModel{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
+		}, err
+	})
 }
 
 func (o ParallelMultiscale) training(n int) neural.Train {
@@ -158,23 +148,14 @@ func (o ParallelMultiscale) problem(x, validation mat.Matrix) (full ParallelMult
 	if err != nil {
 		return full, t, p, err
 	}
-	n, d := y.Dims()
+	_, d := y.Dims()
 	if full, err = o.complete(d); err != nil {
 		return full, t, p, err
 	}
 	f := frame{parallelMethod, full.Height, full.Width, full.Levels, 0}
-	t = full.training(n)
-	rows, held, from := identity(n), []int(nil), y
-	if validation == nil {
-		if rows, held = t.Split(n); len(rows) == 0 {
-			return full, t, p, ml.BadParameter(parallelMethod, "Train.Holdout", t.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
-		}
-		t = full.training(len(rows))
-	} else {
-		if from, err = ml.Dense(parallelMethod, validation); err != nil {
-			return full, t, p, fmt.Errorf("validation: %w", err)
-		}
-		held = identity(from.RawMatrix().Rows)
+	rows, held, from, t, err := split(parallelMethod, "Train.Holdout", y, validation, full.training)
+	if err != nil {
+		return full, t, p, err
 	}
 	if p.Data, err = arrays(f, Labeled{X: y}, rows); err != nil {
 		return full, t, p, err

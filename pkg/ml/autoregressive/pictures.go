@@ -52,13 +52,31 @@ type PictureModel[O architecture[O]] struct {
 	Stopped string // why the training ended: "steps" or "patience"; "" before it did
 
 	funcs neural.Funcs
-	built struct {
-		sync.Once
-		canvas  *canvas
-		like    likelihood
-		columns []column
-		err     error
-	}
+	built built
+}
+
+// built is the network of a model, made when it is first asked for.
+type built struct {
+	once    sync.Once
+	canvas  *canvas
+	like    likelihood
+	columns []column
+	err     error
+}
+
+// of makes the network by draft and prepares its layers, once. Weights or options that do not fit are an error, however the drawing tells of them.
+func (b *built) of(method string, weights neural.Weights, draft func() (*canvas, likelihood, error)) (*canvas, likelihood, []column, error) {
+	b.once.Do(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				b.err = fmt.Errorf("%s: the network can't be built: %v", method, p)
+			}
+		}()
+		if b.canvas, b.like, b.err = draft(); b.err == nil {
+			b.columns, b.err = b.canvas.prepare(constantsOf(weights))
+		}
+	})
+	return b.canvas, b.like, b.columns, b.err
 }
 
 // draft builds the network of complete options.
@@ -94,22 +112,12 @@ func pictureLogProb(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p
 
 // fitPictures trains o on pictures. validation may be empty.
 func fitPictures[O architecture[O]](ctx context.Context, o O, train, validation Labeled) iter.Seq2[*PictureModel[O], error] {
-	return func(yield func(*PictureModel[O], error) bool) {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *PictureModel[O], error) {
 		full, t, p, err := picturesProblem(o, train, validation)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for r, err := range t.Iterate(ctx, p) {
-			var m *PictureModel[O]
-			if r != nil {
-				m = &PictureModel[O]{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-			}
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
+		return t, p, func(r *neural.Result) *PictureModel[O] {
+			return &PictureModel[O]{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
+		}, err
+	})
 }
 
 func picturesProblem[O architecture[O]](o O, train, validation Labeled) (full O, t neural.Train, p neural.Problem, err error) {
@@ -119,7 +127,7 @@ func picturesProblem[O architecture[O]](o O, train, validation Labeled) (full O,
 	if err != nil {
 		return full, t, p, err
 	}
-	n, d := dense.Dims()
+	_, d := dense.Dims()
 	if full, err = o.complete(d); err != nil {
 		return full, t, p, err
 	}
@@ -127,19 +135,13 @@ func picturesProblem[O architecture[O]](o O, train, validation Labeled) (full O,
 	if f.height*f.width != d {
 		return full, t, p, ml.BadShape(f.method, "the matrix has %d columns, Height·Width is %d·%d", d, f.height, f.width)
 	}
-	t = full.training(n)
-	rows, held, from := identity(n), []int(nil), train
-	if validation.X == nil {
-		if rows, held = t.Split(n); len(rows) == 0 {
-			return full, t, p, ml.BadParameter(f.method, "Train.Holdout", t.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
-		}
-		t = full.training(len(rows))
-	} else {
-		m, err := ml.Dense(f.method, validation.X)
-		if err != nil {
-			return full, t, p, fmt.Errorf("validation: %w", err)
-		}
-		held, from = identity(m.RawMatrix().Rows), validation
+	rows, held, _, t, err := split(f.method, "Train.Holdout", dense, validation.X, full.training)
+	if err != nil {
+		return full, t, p, err
+	}
+	from := train
+	if validation.X != nil {
+		from = validation
 	}
 	if p.Data, err = arrays(f, train, rows); err != nil {
 		return full, t, p, err
@@ -164,6 +166,23 @@ func picturesProblem[O architecture[O]](o O, train, validation Labeled) (full O,
 		return neural.Loss{Total: graph.Neg(graph.ReduceAllMean(pictureLogProb(s, c, like, b.Data[0], pass)))}
 	}
 	return full, t, p, nil
+}
+
+// split says which rows of x to train on and which rows of from to validate on: those of validation, or where it is nil those of x that the option holdout keeps apart. training gives the
+// options for so many pictures.
+func split(method, holdout string, x *mat.Dense, validation mat.Matrix, training func(n int) neural.Train) (rows, held []int, from *mat.Dense, t neural.Train, err error) {
+	n := x.RawMatrix().Rows
+	t = training(n)
+	if validation != nil {
+		if from, err = ml.Dense(method, validation); err != nil {
+			return nil, nil, nil, t, fmt.Errorf("validation: %w", err)
+		}
+		return identity(n), identity(from.RawMatrix().Rows), from, t, nil
+	}
+	if rows, held = t.Split(n); len(rows) == 0 {
+		return nil, nil, nil, t, ml.BadParameter(method, holdout, t.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
+	}
+	return rows, held, x, training(len(rows)), nil
 }
 
 // arrays checks pictures and takes some of their rows.
@@ -211,23 +230,15 @@ func checkLabels(f frame, y []int, n int) error {
 
 // build makes the network of a model and prepares its layers, once.
 func (m *PictureModel[O]) build() (*canvas, likelihood, []column, error) {
-	b := &m.built
-	b.Do(func() {
-		f := m.Options.frame()
-		defer func() {
-			if p := recover(); p != nil {
-				b.err = fmt.Errorf("%s: the network can't be built: %v", f.method, p)
-			}
-		}()
+	f := m.Options.frame()
+	return m.built.of(f.method, m.Weights, func() (*canvas, likelihood, error) {
 		full, err := m.Options.complete(f.height * f.width)
 		if err != nil {
-			b.err = err
-			return
+			return nil, nil, err
 		}
-		b.canvas, b.like = draft(full)
-		b.columns, b.err = b.canvas.prepare(constantsOf(m.Weights))
+		c, like := draft(full)
+		return c, like, nil
 	})
-	return b.canvas, b.like, b.columns, b.err
 }
 
 // Walk starts a walk over pictures of a class, 0 where there are no classes. See Walk.

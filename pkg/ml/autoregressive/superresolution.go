@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
@@ -47,13 +46,7 @@ type SuperResolutionModel struct {
 	Stopped string // why the training ended: "steps" or "patience"; "" before it did
 
 	funcs neural.Funcs
-	built struct {
-		sync.Once
-		canvas  *canvas
-		like    likelihood
-		columns []column
-		err     error
-	}
+	built built
 }
 
 func init() { ml.Register[SuperResolutionModel]("autoregressive.SuperResolutionModel") }
@@ -76,22 +69,12 @@ func (o SuperResolution) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*S
 }
 
 func (o SuperResolution) iterate(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*SuperResolutionModel, error] {
-	return func(yield func(*SuperResolutionModel, error) bool) {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *SuperResolutionModel, error) {
 		full, t, p, err := o.problem(x, validation)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for r, err := range t.Iterate(ctx, p) {
-			var m *SuperResolutionModel
-			if r != nil {
-				m = &SuperResolutionModel{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-			}
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
+		return t, p, func(r *neural.Result) *SuperResolutionModel {
+			return &SuperResolutionModel{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
+		}, err
+	})
 }
 
 // complete fills in the defaults for high pictures of d pixels.
@@ -122,22 +105,13 @@ func (o SuperResolution) problem(x, validation mat.Matrix) (full SuperResolution
 	if err != nil {
 		return full, t, p, err
 	}
-	n, d := y.Dims()
+	_, d := y.Dims()
 	if full, err = o.complete(d); err != nil {
 		return full, t, p, err
 	}
-	t = full.Network.training(n)
-	rows, held, from := identity(n), []int(nil), y
-	if validation == nil {
-		if rows, held = t.Split(n); len(rows) == 0 {
-			return full, t, p, ml.BadParameter(superMethod, "Network.Train.Holdout", t.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
-		}
-		t = full.Network.training(len(rows))
-	} else {
-		if from, err = ml.Dense(superMethod, validation); err != nil {
-			return full, t, p, fmt.Errorf("validation: %w", err)
-		}
-		held = identity(from.RawMatrix().Rows)
+	rows, held, from, t, err := split(superMethod, "Network.Train.Holdout", y, validation, full.Network.training)
+	if err != nil {
+		return full, t, p, err
 	}
 	if p.Data, err = full.arrays(superMethod, y, rows); err != nil {
 		return full, t, p, err
@@ -274,18 +248,15 @@ func (o SuperResolution) logProb(s *model.Scope, c *canvas, like likelihood, x *
 
 // build makes the network of a model and prepares its layers, once.
 func (m *SuperResolutionModel) build() (*canvas, likelihood, []column, error) {
-	b := &m.built
-	b.Do(func() {
+	return m.built.of(superMethod, m.Weights, func() (*canvas, likelihood, error) {
 		n := m.Options.Network
 		full, err := m.Options.complete(n.Height * n.Width)
 		if err != nil {
-			b.err = err
-			return
+			return nil, nil, err
 		}
-		b.canvas, b.like = full.network()
-		b.columns, b.err = b.canvas.prepare(constantsOf(m.Weights))
+		c, like := full.network()
+		return c, like, nil
 	})
-	return b.canvas, b.like, b.columns, b.err
 }
 
 // LogProb returns log p(high | low) of each row of x, a high picture that holds its low one, in nats. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for another number

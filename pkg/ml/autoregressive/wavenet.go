@@ -154,7 +154,7 @@ type waveNet struct {
 
 // iterate trains on what data puts into the problem.
 func (w WaveNet) iterate(ctx context.Context, data func(p *neural.Problem) (vocabulary, *waveNet, neural.Train, error)) iter.Seq2[*WaveNetModel, error] {
-	return func(yield func(*WaveNetModel, error) bool) {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *WaveNetModel, error) {
 		p := neural.Problem{Method: waveNetMethod}
 		v, n, train, err := data(&p)
 		if err == nil {
@@ -162,22 +162,15 @@ func (w WaveNet) iterate(ctx context.Context, data func(p *neural.Problem) (voca
 			err = n.complete()
 		}
 		if err != nil {
-			yield(nil, err)
-			return
+			return train, p, nil, err
 		}
 		p.Options = fmt.Sprintf("%+v, Vocabulary %q", *n, string(v.characters))
 		p.Loss = n.loss
-		for r, err := range train.Iterate(ctx, p) {
-			var m *WaveNetModel
-			if r != nil {
-				m = &WaveNetModel{Levels: n.levels, Vocabulary: string(v.characters), Length: n.length, Channels: n.channels, Skip: n.skip, Dilations: n.dilations, Weights: r.Weights,
-					History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-			}
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
+		return train, p, func(r *neural.Result) *WaveNetModel {
+			return &WaveNetModel{Levels: n.levels, Vocabulary: string(v.characters), Length: n.length, Channels: n.channels, Skip: n.skip, Dilations: n.dilations, Weights: r.Weights,
+				History: r.History, Backend: r.Backend, Stopped: r.Stopped}
+		}, nil
+	})
 }
 
 // complete fills in defaults and checks.

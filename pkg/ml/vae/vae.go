@@ -92,22 +92,15 @@ func (v VAE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*VAEModel, err
 
 // IterateValidated is Iterate with validation data, nil for none.
 func (v VAE) IterateValidated(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*VAEModel, error] {
-	return func(yield func(*VAEModel, error) bool) {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *VAEModel, error) {
 		m, p, err := v.check(x, validation)
 		if err != nil {
-			yield(nil, err)
-			return
+			return neural.Train{}, p, nil, err
 		}
-		for r, err := range m.Options.Train.Iterate(ctx, p) {
-			var now *VAEModel
-			if r != nil {
-				now = &VAEModel{Options: m.Options, Columns: m.Columns, Center: m.Center, Scale: m.Scale, Weights: r.Weights, History: r.History, Steps: r.Step, Stopped: r.Stopped}
-			}
-			if !yield(now, err) || err != nil {
-				return
-			}
-		}
-	}
+		return m.Options.Train, p, func(r *neural.Result) *VAEModel {
+			return &VAEModel{Options: m.Options, Columns: m.Columns, Center: m.Center, Scale: m.Scale, Weights: r.Weights, History: r.History, Steps: r.Step, Stopped: r.Stopped}
+		}, nil
+	})
 }
 
 const method = "vae.VAE"
