@@ -22,8 +22,8 @@ import (
 // the first fit of a process and kept for the next, so that the best fit is steps and nothing else.
 func init() {
 	register(
-		row{"mlp-step", "mnist10k", training(400, func(x, y *mat.Dense) (neural.Problem, error) { return mlp(x, y) })},
-		row{"vae-step", "mnist10k", vaeSteps(200)},
+		row{"mlp-step", "mnist10k", goingOn(4, mlpSteps, func(r *neural.Result) neural.History { return r.History })},
+		row{"vae-step", "mnist10k", goingOn(2, vaeSteps, func(m *vae.VAEModel) neural.History { return m.History })},
 		row{"vae-mnist", "mnist10k", vaeWhole},
 	)
 }
@@ -34,29 +34,37 @@ func endless(steps int) neural.Train {
 	return neural.Train{Steps: 1 << 30, Batch: 128, Report: steps, Backend: xlatest.Backend()}
 }
 
-// training is a fit of so many steps, which goes on from where the fit before it stopped.
-func training(steps int, problem func(x, y *mat.Dense) (neural.Problem, error)) fit {
-	var next func() (*neural.Result, error, bool)
+// goingOn is a fit of so many reports of one training, which goes on from where the fit before it stopped.
+func goingOn[M any](reports int, begin func(ctx context.Context, x, y *mat.Dense) (iter.Seq2[*M, error], error), history func(*M) neural.History) fit {
+	var next func() (*M, error, bool)
 	return func(ctx context.Context, x, y *mat.Dense) (float64, error) {
 		if next == nil {
-			p, err := problem(x, y)
+			models, err := begin(ctx, x, y)
 			if err != nil {
 				return 0, err
 			}
-			t := endless(steps)
-			t.Report = 100
-			next, _ = iter.Pull2(t.Iterate(ctx, p))
+			next, _ = iter.Pull2(models)
 		}
 		var loss float64
-		for range steps / 100 {
-			r, err, _ := next()
+		for range reports {
+			m, err, _ := next()
 			if err != nil {
 				return 0, err
 			}
-			loss = r.History.Loss[len(r.History.Loss)-1]
+			h := history(m)
+			loss = h.Loss[len(h.Loss)-1]
 		}
 		return loss, nil
 	}
+}
+
+func mlpSteps(ctx context.Context, x, y *mat.Dense) (iter.Seq2[*neural.Result, error], error) {
+	p, err := mlp(x, y)
+	return endless(100).Iterate(ctx, p), err
+}
+
+func vaeSteps(ctx context.Context, x, _ *mat.Dense) (iter.Seq2[*vae.VAEModel, error], error) {
+	return vae.VAE{Latents: 16, Train: endless(100)}.Iterate(ctx, bits(x, 0, trainImages)), nil
 }
 
 func mlp(x, y *mat.Dense) (neural.Problem, error) {
@@ -97,26 +105,6 @@ func bits(x *mat.Dense, from, to int) view {
 		}
 		return 0
 	}}
-}
-
-func vaeSteps(steps int) fit {
-	var next func() (*vae.VAEModel, error, bool)
-	return func(ctx context.Context, x, _ *mat.Dense) (float64, error) {
-		if next == nil {
-			t := endless(steps)
-			t.Report = 100
-			next, _ = iter.Pull2(vae.VAE{Latents: 16, Train: t}.Iterate(ctx, bits(x, 0, trainImages)))
-		}
-		var loss float64
-		for range steps / 100 {
-			m, err, _ := next()
-			if err != nil {
-				return 0, err
-			}
-			loss = m.History.Loss[len(m.History.Loss)-1]
-		}
-		return loss, nil
-	}
 }
 
 // vaeWhole trains for 1,980 steps, some thirty times over the images, compiling and all, and measures the bound on those for testing.
