@@ -82,19 +82,19 @@ func mlp(x, y *mat.Dense) (neural.Problem, error) {
 	}}, err
 }
 
-// view is some rows of a matrix with a function of each number.
+// view is some rows of a matrix with a function of each number. The matrix is no embedded one: its RawMatrix would become the view's, and a copy of the view one of the matrix.
 type view struct {
-	*mat.Dense
+	whole    *mat.Dense
 	from, to int
 	f        func(float64) float64
 }
 
 func (v view) Dims() (n, d int) {
-	_, d = v.Dense.Dims()
+	_, d = v.whole.Dims()
 	return v.to - v.from, d
 }
 
-func (v view) At(i, j int) float64 { return v.f(v.Dense.At(v.from+i, j)) }
+func (v view) At(i, j int) float64 { return v.f(v.whole.At(v.from+i, j)) }
 
 func (v view) T() mat.Matrix { return mat.Transpose{Matrix: v} }
 
