@@ -82,23 +82,21 @@ def server(folder, settings=None):
 @contextlib.contextmanager
 def page(url, token, notebook, width=1250, height=1500, dark=False):
     """A browser page with the notebook open and rendered; yields playwright's page."""
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import sync_playwright
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=chromium(), headless=True, args=CHROMIUM_FLAGS)
         try:
             pg = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
             pg.goto(f"{url}/lab/tree/{notebook}?token={token}&reset", timeout=120_000)
             pg.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-            try:
-                pg.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-            except Error:
-                # Seen twice in some forty runs: a kernel that never answers at its start. A reader would begin anew, with another kernel; so does the test, and says so.
-                print(f"{notebook}: the kernel did not answer in a minute; starting another", flush=True)
-                pg.goto("about:blank")
-                for s in json.load(urllib.request.urlopen(f"{url}/api/sessions?token={token}")):
-                    urllib.request.urlopen(urllib.request.Request(f"{url}/api/sessions/{s['id']}?token={token}", method="DELETE"))
-                pg.goto(f"{url}/lab/tree/{notebook}?token={token}&reset", timeout=120_000)
-                pg.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
+            # The indicator says "idle" before there is a kernel, too.
+            for _ in range(600):
+                if any(s["kernel"] and s["kernel"]["connections"] for s in json.load(urllib.request.urlopen(f"{url}/api/sessions?token={token}"))):
+                    break
+                pg.wait_for_timeout(100)
+            else:
+                raise TimeoutError(f"{notebook}: no kernel in a minute")
+            pg.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
             pg.wait_for_timeout(1500)
             yield pg
         finally:
