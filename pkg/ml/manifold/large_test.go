@@ -168,7 +168,7 @@ func TestCancellationOfTwoHundredThousand(t *testing.T) {
 			}
 			took := time.Since(begun)
 			t.Logf("%.1f s; out of sight for %v at most", took.Seconds(), w.gap.Round(time.Millisecond))
-			if w.gap > 300*time.Millisecond { // the collector has its share in the longest of some hundred thousand gaps
+			if w.gap > 100*time.Millisecond {
 				frames := runtime.CallersFrames(w.where)
 				for f, more := frames.Next(); more; f, more = frames.Next() {
 					t.Logf("until %s:%d", f.Function, f.Line)

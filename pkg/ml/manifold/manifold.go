@@ -120,6 +120,17 @@ func centered(x *mat.Dense) *mat.Dense {
 	return y
 }
 
+// copied returns a copy of x, made by pieces so that it can be interrupted. The error is ctx.Err().
+func copied(ctx context.Context, x *mat.Dense) (*mat.Dense, error) {
+	n, d := x.Dims()
+	y := mat.NewDense(n, d, nil)
+	return y, parallel.For(ctx, n, 256, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			copy(y.RawRowView(i), x.RawRowView(i))
+		}
+	})
+}
+
 func centerColumns(y *mat.Dense) {
 	n, d := y.Dims()
 	mean := make([]float64, d)
@@ -134,7 +145,11 @@ func centerColumns(y *mat.Dense) {
 // principal returns the n×k scores of the rows on their first k principal components, of which more than min(n, d) are 0. The error is ctx.Err().
 func principal(ctx context.Context, x *mat.Dense, k int, seed uint64) (*mat.Dense, error) {
 	y, _ := tamed(x)
-	y = centered(y)
+	y, err := copied(ctx, y)
+	if err != nil {
+		return nil, err
+	}
+	centerColumns(y)
 	n, d := y.Dims()
 	scores := mat.NewDense(n, k, nil)
 	wide := d > n

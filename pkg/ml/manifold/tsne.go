@@ -176,9 +176,9 @@ func (t TSNE) prepare(ctx context.Context, x mat.Matrix) (*descent, error) {
 		d.start(start, t.Seed)
 	}
 	if _, euclidean := t.Metric.(distance.Euclidean); euclidean || t.Metric == nil {
-		d.data = mat.DenseCopyOf(dense)
+		d.data, err = copied(ctx, dense)
 	}
-	return d, nil
+	return d, err
 }
 
 // manyNeighbors finds the k nearest other rows of each row.
