@@ -1,10 +1,12 @@
 package autoregressive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +146,93 @@ func TestParallelMultiscaleConformance(t *testing.T) {
 	o := smallParallel(3)
 	o.Train.Batch = 5
 	mltest.Run(t, mltest.Method[ParallelMultiscaleModel]{Fit: o.Fit, Iterate: o.Iterate, Data: randomSymbols(5, 20, 4, 2)})
+}
+
+// A training that was cut off goes on from its checkpoint to the same weights and the same losses, validation's included.
+func TestParallelMultiscaleResumes(t *testing.T) {
+	x := randomSymbols(6, 30, 16, 2)
+	o := smallParallel(40)
+	o.Dropout, o.Train.Batch, o.Train.Report, o.Train.Holdout, o.Train.EMA = 0.2, 10, 5, 0.2, 0.9
+	whole := mustParallel(t, o, x)
+	o.Train.Checkpoint = filepath.Join(t.TempDir(), "part.zip")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	watched := neural.Watch(ctx, func(r neural.Result) {
+		if r.Step == 15 {
+			cancel()
+		}
+	})
+	if part, err := o.Fit(watched, x); !errors.Is(err, context.Canceled) || part == nil || len(part.History.Steps) >= len(whole.History.Steps) {
+		t.Fatalf("a cancelled training gives %v and %v", part, err)
+	}
+	again := mustParallel(t, o, x)
+	for i, v := range whole.Weights.Values {
+		if !mat.Equal(v, again.Weights.Values[i]) {
+			t.Errorf("weights %s differ after a kill", whole.Weights.Names[i])
+		}
+	}
+	if !slices.Equal(whole.History.Loss, again.History.Loss) || !slices.Equal(whole.History.Validation, again.History.Validation) {
+		t.Errorf("losses %v and %v after a kill, %v and %v without", again.History.Loss, again.History.Validation, whole.History.Loss, whole.History.Validation)
+	}
+	o.Groups = []int{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1}
+	if _, err := o.Fit(t.Context(), x); !errors.Is(err, ml.ErrFormat) {
+		t.Errorf("the checkpoint of a model of other groups: %v", err)
+	}
+}
+
+// Fit and Draw end with their context within 100 ms, with the model and the pictures so far.
+func TestParallelMultiscaleCancelled(t *testing.T) {
+	t.Setenv("GOMLX_BACKEND", "go")
+	ctx, cancel := context.WithCancel(t.Context())
+	o := smallParallel(1 << 30)
+	o.Train.Report, o.Train.Batch = 5, 10
+	var asked time.Time
+	watched := neural.Watch(ctx, func(r neural.Result) {
+		if r.Step >= 10 && asked.IsZero() {
+			asked = time.Now()
+			cancel()
+		}
+	})
+	x := randomSymbols(1, 30, 16, 2)
+	m, err := o.Fit(watched, x)
+	if late := time.Since(asked); late > 100*time.Millisecond {
+		t.Errorf("it took %v to end", late)
+	}
+	if !errors.Is(err, context.Canceled) || m == nil || len(m.History.Steps) < 2 {
+		t.Fatalf("a cancelled training gives %v and %v", m, err)
+	}
+	if _, err := m.LogProb(x); err != nil {
+		t.Errorf("the model so far: %v", err)
+	}
+	drawing, end := context.WithCancel(t.Context())
+	defer end()
+	passes := 0
+	for s, err := range m.Draw(drawing, 3, 1) {
+		passes++
+		there := 0
+		for j := range 16 {
+			if !math.IsNaN(s.At(0, j)) {
+				there++
+			}
+		}
+		switch {
+		case err == nil && passes == 2:
+			asked = time.Now()
+			end()
+		case passes == 3:
+			if late := time.Since(asked); late > 100*time.Millisecond {
+				t.Errorf("a drawing took %v to end", late)
+			}
+			if !errors.Is(err, context.Canceled) || there != 2 { // the first two groups of 4×4 have a pixel each
+				t.Errorf("a drawing cancelled after two groups gives %d pixels and %v", there, err)
+			}
+		case err != nil:
+			t.Fatal(err)
+		}
+	}
+	if passes != 3 {
+		t.Errorf("a drawing cancelled after its second group yields %d times", passes)
+	}
 }
 
 func TestParallelMultiscaleOnBothBackends(t *testing.T) {

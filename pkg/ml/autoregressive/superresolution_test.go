@@ -261,14 +261,6 @@ func TestSuperResolutionIsKept(t *testing.T) {
 	}
 }
 
-func TestSavedAttentionModelsOfFormat1(t *testing.T) {
-	mltest.Saved[FisherModel](t, "testdata/fisher-format1.zip")
-	mltest.Saved[PixelSNAILModel](t, "testdata/pixelsnail-format1.zip")
-	mltest.Saved[SuperResolutionModel](t, "testdata/superresolution-format1.zip")
-	mltest.Saved[HierarchyModel](t, "testdata/hierarchy-format1.zip")
-	mltest.Saved[ParallelMultiscaleModel](t, "testdata/parallel-format1.zip")
-}
-
 func TestSuperResolutionConformance(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	n := smallSNAIL(3)
