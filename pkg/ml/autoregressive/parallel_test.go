@@ -289,12 +289,14 @@ func TestParallelMultiscaleOnDigits(t *testing.T) {
 		t.Skip("set LATENT_LONG=1 to train on the digits")
 	}
 	train, validation, test := digitBits()
-	for _, groups := range [][]int{nil, identity(64), make([]int, 64)} {
-		began := time.Now()
-		fit, err := ParallelMultiscale{Groups: groups}.FitValidated(t.Context(), train, validation)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Printf("%d groups: %.3f nats, best at step %d, %v\n", fit.Options.count(), -stat.Mean(logProb(t, fit, test), nil), fit.History.Best, time.Since(began).Round(time.Second))
+	for name, groups := range map[string][]int{"multiscale": nil, "a pixel a group": identity(64), "one group": make([]int, 64)} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			fit, err := ParallelMultiscale{Groups: groups}.FitValidated(t.Context(), train, validation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Printf("%d groups: %.3f nats, best at step %d, %v\n", fit.Options.count(), -stat.Mean(logProb(t, fit, test), nil), fit.History.Best, time.Since(began).Round(time.Second))
+		})
 	}
 }

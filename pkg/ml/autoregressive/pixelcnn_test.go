@@ -30,20 +30,18 @@ func TestPixelCNNOnDigits(t *testing.T) {
 	train, validation, test := digitBits()
 	for _, gated := range []bool{false, true} {
 		for seed := range uint64(3) {
-			start := time.Now()
-			m, err := PixelCNN{Gated: gated, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
-			if err != nil {
-				t.Fatal(err)
-			}
-			logp, err := m.LogProb(test)
-			if err != nil {
-				t.Fatal(err)
-			}
-			nats := -stat.Mean(logp, nil)
-			fmt.Printf("gated %v, seed %d: %.3f nats, best at step %d, %.1f s\n", gated, seed, nats, m.History.Best, time.Since(start).Seconds())
-			if want := map[bool]float64{false: 17.3, true: 17.15}[gated]; nats > want {
-				t.Errorf("gated %v, seed %d: %.3f nats, want at most %v", gated, seed, nats, want)
-			}
+			t.Run(fmt.Sprintf("gated %v, seed %d", gated, seed), func(t *testing.T) {
+				start := time.Now()
+				m, err := PixelCNN{Gated: gated, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
+				if err != nil {
+					t.Fatal(err)
+				}
+				nats := -stat.Mean(logProb(t, m, test), nil)
+				fmt.Printf("gated %v, seed %d: %.3f nats, best at step %d, %.1f s\n", gated, seed, nats, m.History.Best, time.Since(start).Seconds())
+				if want := map[bool]float64{false: 17.3, true: 17.15}[gated]; nats > want {
+					t.Errorf("%.3f nats, want at most %v", nats, want)
+				}
+			})
 		}
 	}
 }
@@ -56,20 +54,18 @@ func TestPixelCNNPPOnDigits(t *testing.T) {
 	train, validation, test := grayDigits()
 	for _, components := range []int{5, -1} {
 		for seed := range uint64(3) {
-			start := time.Now()
-			m, err := PixelCNNPP{Levels: 17, Components: components, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
-			if err != nil {
-				t.Fatal(err)
-			}
-			logp, err := m.LogProb(test)
-			if err != nil {
-				t.Fatal(err)
-			}
-			bits := -stat.Mean(logp, nil) / (64 * math.Ln2)
-			fmt.Printf("components %d, seed %d: %.4f bits a pixel, best at step %d, %.1f s\n", components, seed, bits, m.History.Best, time.Since(start).Seconds())
-			if bits > 1.85 {
-				t.Errorf("components %d, seed %d: %.4f bits, want at most 1.85", components, seed, bits)
-			}
+			t.Run(fmt.Sprintf("components %d, seed %d", components, seed), func(t *testing.T) {
+				start := time.Now()
+				m, err := PixelCNNPP{Levels: 17, Components: components, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
+				if err != nil {
+					t.Fatal(err)
+				}
+				bits := -stat.Mean(logProb(t, m, test), nil) / (64 * math.Ln2)
+				fmt.Printf("components %d, seed %d: %.4f bits a pixel, best at step %d, %.1f s\n", components, seed, bits, m.History.Best, time.Since(start).Seconds())
+				if bits > 1.85 {
+					t.Errorf("%.4f bits, want at most 1.85", bits)
+				}
+			})
 		}
 	}
 }

@@ -366,16 +366,18 @@ func TestPixelSNAILOnDigits(t *testing.T) {
 	train, validation, test := digitBits()
 	for seed := range uint64(3) {
 		for _, alone := range []bool{false, true} {
-			began := time.Now()
-			fit, err := PixelSNAIL{NoAttention: alone, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
-			if err != nil {
-				t.Fatal(err)
-			}
-			nats := -stat.Mean(logProb(t, fit, test), nil)
-			fmt.Printf("seed %d, attention %v: %.3f nats, best at step %d, %v\n", seed, !alone, nats, fit.History.Best, time.Since(began).Round(time.Second))
-			if nats > 17.3 {
-				t.Errorf("seed %d: %.3f nats, want at most 17.3", seed, nats)
-			}
+			t.Run(fmt.Sprintf("seed %d, attention %v", seed, !alone), func(t *testing.T) {
+				began := time.Now()
+				fit, err := PixelSNAIL{NoAttention: alone, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
+				if err != nil {
+					t.Fatal(err)
+				}
+				nats := -stat.Mean(logProb(t, fit, test), nil)
+				fmt.Printf("seed %d, attention %v: %.3f nats, best at step %d, %v\n", seed, !alone, nats, fit.History.Best, time.Since(began).Round(time.Second))
+				if nats > 17.3 {
+					t.Errorf("%.3f nats, want at most 17.3", nats)
+				}
+			})
 		}
 	}
 }
