@@ -36,7 +36,7 @@ type UMAP struct {
 	Spread     float64         // scale of the map, ≥ MinDist; 0 means 1
 	Metric     distance.Metric // nil means Euclidean
 	Init       mat.Matrix      // n×Components start, used as it is; nil means the spectral one
-	Epochs     int             // 0 means 500 for up to 10,000 rows and 240 for more
+	Epochs     int             // 0 means 4,000,000/n, but at least 240 and at most 1000
 	Rate       float64         // of learning in the first epoch, from which it falls to 0; 0 means 1
 	Negatives  int             // points that an end of a drawn edge is pushed from; 0 means 5
 	Repulsion  float64         // weight of the pushes; 0 means 1
@@ -176,7 +176,7 @@ func (u UMAP) defaults(n int) (UMAP, error) {
 	case u.MinDist-u.MinDist != 0 || u.MinDist > orDefault(u.Spread, 1):
 		return u, ml.BadParameter(umapName, "MinDist", u.MinDist, "0 (for 0.1), negative (for 0), or a number up to Spread")
 	case u.Epochs < 0:
-		return u, ml.BadParameter(umapName, "Epochs", u.Epochs, "0 (for 500, or 240 for more than 10,000 rows) or more")
+		return u, ml.BadParameter(umapName, "Epochs", u.Epochs, "0 (for 4,000,000/n between 240 and 1000) or more")
 	case !(u.Rate >= 0) || math.IsInf(u.Rate, 1):
 		return u, ml.BadParameter(umapName, "Rate", u.Rate, "0 (for 1) or a positive number")
 	case u.Negatives < 0:
@@ -184,10 +184,8 @@ func (u UMAP) defaults(n int) (UMAP, error) {
 	case !(u.Repulsion >= 0) || math.IsInf(u.Repulsion, 1):
 		return u, ml.BadParameter(umapName, "Repulsion", u.Repulsion, "0 (for 1) or a positive number")
 	}
-	epochs := 500
-	if n > 10000 {
-		epochs = 240 // with which maps of 20,000 rows are as trustworthy as umap-learn's after 200
-	}
+	// Trustworthiness grows with epochs, slowly: with these, maps are as trustworthy as umap-learn's after its 500 or, beyond 10,000 rows, 200.
+	epochs := min(max(4_000_000/n, 240), 1000)
 	u.Components, u.Neighbors, u.Epochs = k, orDefault(u.Neighbors, min(15, n)), orDefault(u.Epochs, epochs)
 	u.Negatives, u.Rate, u.Repulsion, u.Spread = orDefault(u.Negatives, 5), orDefault(u.Rate, 1), orDefault(u.Repulsion, 1), orDefault(u.Spread, 1)
 	if u.MinDist == 0 {
