@@ -22,6 +22,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -43,13 +44,14 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 5 && args[0] == "ours" { // the child: ours DIR NAME THREADS REPEAT
+	if len(args) == 6 && args[0] == "ours" { // the child: ours DIR NAME THREADS REPEAT SEED
 		threads, err1 := strconv.Atoi(args[3])
 		repeat, err2 := strconv.Atoi(args[4])
-		if err := errors.Join(err1, err2); err != nil {
+		seed, err3 := strconv.Atoi(args[5])
+		if err := errors.Join(err1, err2, err3); err != nil {
 			return err
 		}
-		return runOurs(ctx, args[1], args[2], threads, repeat)
+		return runOurs(ctx, args[1], args[2], threads, repeat, seed)
 	}
 	if len(args) > 0 && args[0] == "growth" {
 		return runGrowth(ctx, args[1:])
@@ -116,17 +118,18 @@ func (s suite) run(ctx context.Context) error {
 		if lean[r.name] {
 			child = self + leanSuffix
 		}
-		for range s.rounds {
+		for round := range s.rounds {
+			seed := strconv.Itoa(round * s.repeat)
 			for _, t := range threads {
 				bar.step(r.name + " ours")
-				m, err := measure(ctx, child, "ours", inputs, r.name, strconv.Itoa(t), strconv.Itoa(s.repeat))
+				m, err := measure(ctx, child, "ours", inputs, r.name, strconv.Itoa(t), strconv.Itoa(s.repeat), seed)
 				if err != nil {
 					return err
 				}
 				ours = append(ours, m)
 				bar.step(r.name + " peer")
 				m, err = measure(ctx, s.python, filepath.Join(s.dir, "peers.py"), "run", inputs, r.name,
-					"--threads", strconv.Itoa(t), "--repeat", strconv.Itoa(s.repeat))
+					"--threads", strconv.Itoa(t), "--repeat", strconv.Itoa(s.repeat), "--seed", seed)
 				if err != nil {
 					return err
 				}
@@ -245,16 +248,31 @@ func measure(ctx context.Context, name string, args ...string) (measurement, err
 	return m, nil
 }
 
-// best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first fit and the least CPU and memory of any.
+// best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first fit, the least CPU and memory of any, and the mean quality of all.
 func best(ms []measurement) measurement {
 	b := ms[0]
-	for _, m := range ms[1:] {
+	kl, all := 0.0, []float64{}
+	for _, m := range ms {
 		if m.Seconds < b.Seconds {
 			m.FirstSeconds, m.CPUSeconds, m.PeakMB = min(m.FirstSeconds, b.FirstSeconds), min(m.CPUSeconds, b.CPUSeconds), min(m.PeakMB, b.PeakMB)
 			b = m
-			continue
 		}
 		b.FirstSeconds, b.CPUSeconds, b.PeakMB = min(m.FirstSeconds, b.FirstSeconds), min(m.CPUSeconds, b.CPUSeconds), min(m.PeakMB, b.PeakMB)
+		kl += m.KL / float64(len(ms))
+		all = append(all, m.Qualities...)
+	}
+	b.Quality, b.Spread, b.KL, b.Qualities = 0, 0, kl, nil
+	for _, q := range all {
+		b.Quality += q / float64(len(all))
+	}
+	for _, q := range all {
+		b.Spread += (q - b.Quality) * (q - b.Quality)
+	}
+	if n := float64(len(all)); n > 1 {
+		b.Spread = math.Sqrt(b.Spread / (n - 1) / n)
+	}
+	if b.Spread < 1e-7*math.Abs(b.Quality) { // rounding, not seeds
+		b.Spread = 0
 	}
 	return b
 }

@@ -46,13 +46,24 @@ type measurement struct {
 	FirstSeconds  float64 `json:"first_seconds"` // the first fit, with whatever is compiled or allocated once
 	ImportSeconds float64 `json:"import_seconds"`
 	PeakMB        float64 `json:"peak_mb"`
-	Quality       float64 `json:"quality"`
+	Quality       float64 `json:"quality"`          // mean over the fits
+	Spread        float64 `json:"spread,omitempty"` // standard error of Quality, where fits differ
 	Metric        string  `json:"metric,omitempty"`
+	KL            float64 `json:"kl,omitempty"` // of t-SNE, beside the quality; mean over the fits
 	Error         string  `json:"error,omitempty"`
+
+	Qualities []float64 `json:"qualities,omitempty"` // of each fit
+}
+
+// current is what a fit has beside its arguments; a process runs one at a time. Every fit of a row has a seed of its own, the same ones on both sides, for methods whose quality
+// depends on it; t-SNE leaves its divergence.
+var current struct {
+	seed uint64
+	kl   float64
 }
 
 // runOurs fits one problem repeat times in this process on the given number of processors and prints the measurement.
-func runOurs(ctx context.Context, dir, name string, threads, repeat int) error {
+func runOurs(ctx context.Context, dir, name string, threads, repeat, seed int) error {
 	i := indexOf(name)
 	if i < 0 {
 		return fmt.Errorf("bench: no row named %q", name)
@@ -71,11 +82,14 @@ func runOurs(ctx context.Context, dir, name string, threads, repeat int) error {
 	m := measurement{Method: name, Impl: "latent", N: n, D: d, Threads: threads}
 	for k := range repeat {
 		wall, cpu := time.Now(), cpuSeconds()
-		m.Quality, err = r.fit(ctx, x, y)
+		current.seed = uint64(seed + k)
+		quality, err := r.fit(ctx, x, y)
 		if err != nil {
 			m.Error = err.Error()
 			break
 		}
+		m.Qualities = append(m.Qualities, quality)
+		m.KL += current.kl / float64(repeat)
 		w, c := time.Since(wall).Seconds(), cpuSeconds()-cpu
 		if k == 0 {
 			m.FirstSeconds, m.Seconds, m.CPUSeconds = w, w, c

@@ -26,9 +26,28 @@ type result struct {
 func (r result) ratio() float64 { return r.Ours.Seconds / r.Peer.Seconds }
 
 func (r result) line() string {
-	return fmt.Sprintf("%-22s ours %8.3f s (%d threads)  %-12s %8.3f s (%d)  ratio %.2f   %s %.6g against %.6g",
+	return fmt.Sprintf("%-22s ours %8.3f s (%d threads)  %-12s %8.3f s (%d)  ratio %.2f   %s %s against %s",
 		r.Ours.Method, r.Ours.Seconds, r.Ours.Threads, r.Peer.Impl, r.Peer.Seconds, r.Peer.Threads, r.ratio(),
-		r.Peer.Metric, r.Ours.Quality, r.Peer.Quality)
+		r.metric(), r.Ours.quality(), r.Peer.quality())
+}
+
+func (r result) metric() string {
+	if r.Ours.KL != 0 {
+		return "KL (lower), " + r.Peer.Metric
+	}
+	return r.Peer.Metric
+}
+
+// quality is the mean with its standard error, if fits differ.
+func (m measurement) quality() string {
+	s := number(m.Quality)
+	if m.Spread > 0 {
+		s += fmt.Sprintf(" ± %.1g", m.Spread)
+	}
+	if m.KL != 0 {
+		s = fmt.Sprintf("%.4f, %s", m.KL, s)
+	}
+	return s
 }
 
 func readResults(path string) (map[string]result, error) {
@@ -84,7 +103,7 @@ const preamble = `# Latent beside its peers
 Written by ` + "`make bench`" + `; do not edit. Both sides solve the same problem on the same input in one run, each in processes of its own, taking turns,
 with one and with two threads; the best of a side's runs counts. Times are seconds of wall clock; "first" is the first fit of a
 process, which holds what a peer compiles just in time; CPU is all threads together; memory is the process's peak in MB. A ratio below 1 means
-that Latent is faster.
+that Latent is faster. Quality is the mean over all fits, with its standard error where seeds make a difference; each fit of a method that draws has a seed of its own.
 
 | problem | n×d | Latent | first | CPU | MB | peer | time | first | CPU | MB | ratio | quality | Latent's | peer's |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
@@ -105,7 +124,7 @@ func markdown(results map[string]result) string {
 		fmt.Fprintf(&b, "| %s | %d×%d | %s | %s | %s | %.0f | %s | %s | %s | %s | %.0f | **%.2f** | %s | %s | %s |\n", name, r.Ours.N, r.Ours.D,
 			seconds(r.Ours.Seconds), seconds(r.Ours.FirstSeconds), seconds(r.Ours.CPUSeconds), r.Ours.PeakMB,
 			r.Peer.Impl, seconds(r.Peer.Seconds), seconds(r.Peer.FirstSeconds), seconds(r.Peer.CPUSeconds), r.Peer.PeakMB,
-			r.ratio(), r.Peer.Metric, number(r.Ours.Quality), number(r.Peer.Quality))
+			r.ratio(), r.metric(), r.Ours.quality(), r.Peer.quality())
 		key := r.Measured + ", " + r.Machine
 		machines[key] = append(machines[key], name)
 	}

@@ -18,10 +18,11 @@ func init() {
 }
 
 func tsne(ctx context.Context, x, _ *mat.Dense) (float64, error) {
-	m, err := manifold.TSNE{}.Fit(ctx, x)
+	m, err := manifold.TSNE{Seed: current.seed}.Fit(ctx, x)
 	if err != nil {
 		return 0, err
 	}
+	current.kl = m.KL
 	return trust(ctx, x, m.Embedding)
 }
 

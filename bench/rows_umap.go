@@ -19,7 +19,7 @@ func init() {
 }
 
 func umap(ctx context.Context, x, _ *mat.Dense) (float64, error) {
-	m, err := manifold.UMAP{Neighbors: 15}.Fit(ctx, x)
+	m, err := manifold.UMAP{Neighbors: 15, Seed: current.seed}.Fit(ctx, x)
 	if err != nil {
 		return 0, err
 	}
@@ -28,7 +28,7 @@ func umap(ctx context.Context, x, _ *mat.Dense) (float64, error) {
 
 // pacmap asks for 10 neighbors at any size, as the peer's side does.
 func pacmap(ctx context.Context, x, _ *mat.Dense) (float64, error) {
-	m, err := manifold.PaCMAP{Neighbors: 10}.Fit(ctx, x)
+	m, err := manifold.PaCMAP{Neighbors: 10, Seed: current.seed}.Fit(ctx, x)
 	if err != nil {
 		return 0, err
 	}
