@@ -358,7 +358,8 @@ func BenchmarkPixelSNAILSample28(b *testing.B) {
 	}
 }
 
-// The defaults on the digits, and without attention; minutes, so only on demand: LATENT_LONG=1.
+// The defaults on the digits, and without attention; one to three minutes each on two cores, so only on demand: LATENT_LONG=1 and -timeout 30m, or one by
+// -run TestPixelSNAILOnDigits/seed_0.
 func TestPixelSNAILOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("set LATENT_LONG=1 to train on the digits")

@@ -320,6 +320,8 @@ func TestSuperResolutionRefuses(t *testing.T) {
 	}
 }
 
+// The bits of topic 25, coarse and fine, with the defaults; three to six minutes a seed on two cores, so only on demand: LATENT_LONG=1 and -timeout 30m, or one by
+// -run TestHierarchyOnDigits/seed_0.
 func TestHierarchyOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("set LATENT_LONG=1 to train on the digits")
