@@ -419,23 +419,31 @@ func TestCharRNNCancelled(t *testing.T) {
 	}
 }
 
-// The network that ships with the library, on the text that it was not trained on.
+// The network that ships with the library, on the text that it was not trained on: the last 5 %, of which the first characters are of a play that it knows the beginning of.
 func TestShippedShakespeare(t *testing.T) {
-	m, err := ml.Load[CharRNNModel]("testdata/shakespeare-gru.zip")
+	const path = "testdata/shakespeare-gru.zip"
+	m, err := ml.Load[CharRNNModel](path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	file, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file.Size() >= 2_000_000 {
+		t.Errorf("the file takes %d bytes, want less than 2 MB", file.Size())
+	}
 	text := datasets.Shakespeare()
-	test := text[len(text)*95/100:]
+	test, most := text[len(text)*95/100:], 2.25
 	if os.Getenv("LATENT_LONG") == "" {
-		test = test[:2000]
+		test, most = test[:2000], 2
 	}
 	bits, n, err := m.Bits(t.Context(), strings.NewReader(test))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%.4f bits a character of %d", bits, n)
-	if bits > 2.2 {
-		t.Errorf("%.3f bits a character of %d, want at most 2.2", bits, n)
+	if bits > most {
+		t.Errorf("%.3f bits a character of %d, want at most %v", bits, n, most)
 	}
 }
