@@ -77,6 +77,9 @@ func open(config, reason string) (*Backend, error) {
 	if !ok {
 		// An installer that downloads at run time has no place in a library.
 		xla.EnableAutoInstall(false)
+		if strings.HasPrefix(config, "xla") {
+			keepMemory()
+		}
 		options := config
 		if config == "go" {
 			// By default operations run side by side, and those that spread over workers themselves can come to wait for each other's workers forever. One after
