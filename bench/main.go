@@ -259,6 +259,9 @@ func best(ms []measurement) measurement {
 		}
 		b.FirstSeconds, b.CPUSeconds, b.PeakMB = min(m.FirstSeconds, b.FirstSeconds), min(m.CPUSeconds, b.CPUSeconds), min(m.PeakMB, b.PeakMB)
 		kl += m.KL / float64(len(ms))
+		if strings.HasSuffix(m.Method, "-step") { // one training that goes on from fit to fit
+			m.Qualities = m.Qualities[len(m.Qualities)-1:]
+		}
 		all = append(all, m.Qualities...)
 	}
 	b.Quality, b.Spread, b.KL, b.Qualities = 0, 0, kl, nil

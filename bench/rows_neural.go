@@ -109,7 +109,7 @@ func bits(x *mat.Dense, from, to int) view {
 
 // vaeWhole trains for 1,980 steps, some thirty times over the images, compiling and all, and measures the bound on those for testing.
 func vaeWhole(ctx context.Context, x, _ *mat.Dense) (float64, error) {
-	m, err := vae.VAE{Latents: 16, Train: neural.Train{Steps: 1980, Batch: 128, Report: 1980, Backend: xlatest.Backend()}}.Fit(ctx, bits(x, 0, trainImages))
+	m, err := vae.VAE{Latents: 16, Train: neural.Train{Steps: 1980, Batch: 128, Report: 1980, Seed: current.seed, Backend: xlatest.Backend()}}.Fit(ctx, bits(x, 0, trainImages))
 	if err != nil {
 		return 0, err
 	}

@@ -164,8 +164,9 @@ func take(store *model.Store, value func(v *model.Variable) (*tensors.Tensor, fl
 		}
 		dense := mat.NewDense(size(dims)/cols, cols, nil)
 		err = tensors.ConstFlatData(t, func(flat []float32) {
+			to := dense.RawMatrix().Data[:len(flat)]
 			for i, x := range flat {
-				dense.RawMatrix().Data[i] = float64(float32(float64(x) * scale))
+				to[i] = float64(float32(float64(x) * scale))
 			}
 		})
 		if err != nil {
