@@ -155,13 +155,7 @@ func TestParallelMultiscaleResumes(t *testing.T) {
 	o.Dropout, o.Train.Batch, o.Train.Report, o.Train.Holdout, o.Train.EMA = 0.2, 10, 5, 0.2, 0.9
 	whole := mustParallel(t, o, x)
 	o.Train.Checkpoint = filepath.Join(t.TempDir(), "part.zip")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	watched := neural.Watch(ctx, func(r neural.Result) {
-		if r.Step == 15 {
-			cancel()
-		}
-	})
+	watched, _ := stopping(t, 15)
 	if part, err := o.Fit(watched, x); !errors.Is(err, context.Canceled) || part == nil || len(part.History.Steps) >= len(whole.History.Steps) {
 		t.Fatalf("a cancelled training gives %v and %v", part, err)
 	}
@@ -183,29 +177,18 @@ func TestParallelMultiscaleResumes(t *testing.T) {
 // Fit and Draw end with their context within 100 ms, with the model and the pictures so far.
 func TestParallelMultiscaleCancelled(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
-	ctx, cancel := context.WithCancel(t.Context())
 	o := smallParallel(1 << 30)
 	o.Train.Report, o.Train.Batch = 5, 10
-	var asked time.Time
-	watched := neural.Watch(ctx, func(r neural.Result) {
-		if r.Step >= 10 && asked.IsZero() {
-			asked = time.Now()
-			cancel()
-		}
-	})
 	x := randomSymbols(1, 30, 16, 2)
-	m, err := o.Fit(watched, x)
-	if late := time.Since(asked); late > 100*time.Millisecond {
-		t.Errorf("it took %v to end", late)
-	}
-	if !errors.Is(err, context.Canceled) || m == nil || len(m.History.Steps) < 2 {
-		t.Fatalf("a cancelled training gives %v and %v", m, err)
-	}
+	m := stopped(t, 10, func(ctx context.Context) (*ParallelMultiscaleModel, error) {
+		return o.Fit(ctx, x)
+	}, func(m *ParallelMultiscaleModel) neural.History { return m.History })
 	if _, err := m.LogProb(x); err != nil {
 		t.Errorf("the model so far: %v", err)
 	}
 	drawing, end := context.WithCancel(t.Context())
 	defer end()
+	var asked time.Time
 	passes := 0
 	for s, err := range m.Draw(drawing, 3, 1) {
 		passes++

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/internal/xlatest"
@@ -442,13 +441,7 @@ func TestPicturesResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Train.Checkpoint = filepath.Join(t.TempDir(), "part")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	watched := neural.Watch(ctx, func(r neural.Result) {
-		if r.Step == 15 {
-			cancel()
-		}
-	})
+	watched, _ := stopping(t, 15)
 	if part, err := o.Fit(watched, x); !errors.Is(err, context.Canceled) || part == nil {
 		t.Fatalf("a cancelled training gives %v and %v", part, err)
 	}
@@ -468,22 +461,10 @@ func TestPicturesResume(t *testing.T) {
 }
 
 func TestPicturesCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
 	o := PixelCNNPP{Levels: 3, Components: 2, Channels: 3, Blocks: 1, Train: neural.Train{Steps: 1 << 30, Batch: 10, Report: 5, Backend: "go"}}
-	var asked time.Time
-	watched := neural.Watch(ctx, func(r neural.Result) {
-		if r.Step >= 10 && asked.IsZero() {
-			asked = time.Now()
-			cancel()
-		}
-	})
-	m, err := o.Fit(watched, randomSymbols(1, 30, 9, 3))
-	if late := time.Since(asked); late > 100*time.Millisecond {
-		t.Errorf("it took %v to end", late)
-	}
-	if !errors.Is(err, context.Canceled) || m == nil || len(m.History.Steps) < 2 {
-		t.Fatalf("a cancelled training gives %v and %v", m, err)
-	}
+	m := stopped(t, 10, func(ctx context.Context) (*PixelCNNPPModel, error) {
+		return o.Fit(ctx, randomSymbols(1, 30, 9, 3))
+	}, func(m *PixelCNNPPModel) neural.History { return m.History })
 	drawing, end := context.WithCancel(t.Context())
 	defer end()
 	rows := 0

@@ -258,23 +258,11 @@ func TestPixelSNAILGoesOn(t *testing.T) {
 }
 
 func TestPixelSNAILCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
 	o := smallSNAIL(1 << 30)
 	o.Train.Report, o.Train.Batch = 5, 5
-	var asked time.Time
-	watched := neural.Watch(ctx, func(r neural.Result) {
-		if r.Step >= 10 && asked.IsZero() {
-			asked = time.Now()
-			cancel()
-		}
-	})
-	fit, err := o.Fit(watched, randomSymbols(1, 40, 9, 2))
-	if late := time.Since(asked); late > 100*time.Millisecond {
-		t.Errorf("it took %v to end", late)
-	}
-	if !errors.Is(err, context.Canceled) || fit == nil || len(fit.History.Steps) < 2 {
-		t.Errorf("a cancelled training gives %v and %v", fit, err)
-	}
+	stopped(t, 10, func(ctx context.Context) (*PixelSNAILModel, error) {
+		return o.Fit(ctx, randomSymbols(1, 40, 9, 2))
+	}, func(m *PixelSNAILModel) neural.History { return m.History })
 }
 
 func TestPixelSNAILRefuses(t *testing.T) {

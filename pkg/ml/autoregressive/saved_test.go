@@ -2,8 +2,6 @@ package autoregressive
 
 import (
 	"context"
-	"hash/crc32"
-	"slices"
 	"strings"
 	"testing"
 
@@ -28,38 +26,18 @@ func TestSavedModelsOfFormat1(t *testing.T) {
 	mltest.Saved[FisherModel](t, "testdata/fisher-format1.zip")
 }
 
-// stripes are rows of symbols that need no random numbers: i²/2 + 3ij/2 + j/2, rounded down, modulo levels.
-func stripes(n, d, levels int) *mat.Dense {
-	x := mat.NewDense(n, d, nil)
-	x.Apply(func(i, j int, _ float64) float64 { return float64((i*i + 3*i*j + j) / 2 % levels) }, x)
-	return x
-}
-
 // likelihoods fit a model of rows, and say what a fitted one makes of some of them.
 func likelihoods[M interface {
 	LogProb(mat.Matrix) ([]float64, error)
 }](ctx context.Context, fit func(context.Context, mat.Matrix) (M, error), d, levels int) (func() (M, error), func(M) ([]float64, error)) {
-	return func() (M, error) { return fit(ctx, stripes(30, d, levels)) }, func(m M) ([]float64, error) { return m.LogProb(stripes(8, d, levels)) }
+	return func() (M, error) { return fit(ctx, mltest.Stripes(30, d, levels)) }, func(m M) ([]float64, error) { return m.LogProb(mltest.Stripes(8, d, levels)) }
 }
 
-// encodes holds what a model makes of a sequence to the checksum of the file that it made when its format was released: such files are in the hands of those who wrote them.
-func encodes(t *testing.T, name string, m coding.Model, x *mat.Dense, want uint32) {
+// encodes holds a model to the bytes that it made of symbols.
+func encodes(t *testing.T, name string, m coding.Model, symbols []int, want uint32) {
 	t.Helper()
-	var symbols []int
-	for _, v := range x.RawMatrix().Data {
-		symbols = append(symbols, int(v))
-	}
-	data, err := coding.Arithmetic{}.Encode(t.Context(), m, symbols)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	if got := crc32.ChecksumIEEE(data[:len(data)-4]); got != want { // the last four bytes are a checksum already
-		t.Errorf("%s: the code has the checksum %#x, and had %#x", name, got, want)
-	}
-	back, err := coding.Arithmetic{}.Decode(t.Context(), m, data)
-	if err != nil || !slices.Equal(back, symbols) {
-		t.Errorf("%s: other symbols came back (%v)", name, err)
-	}
+	mltest.Encodes(t, name, symbols, want, func(symbols []int) ([]byte, error) { return coding.Arithmetic{}.Encode(t.Context(), m, symbols) },
+		func(data []byte) ([]int, error) { return coding.Arithmetic{}.Decode(t.Context(), m, data) })
 }
 
 // Networks that were trained when the format was released say of their data what they said, and encode it as they did.
@@ -68,7 +46,7 @@ func TestSavedNetworksOfFormat1(t *testing.T) {
 	ctx, b := t.Context(), neural.Train{Steps: 20, Batch: 10, LearningRate: 0.02, Report: 10, Backend: "go"}
 
 	fit, says := likelihoods(ctx, MADE{Levels: 3, Hidden: []int{8}, Train: b}.Fit, 6, 3)
-	encodes(t, "MADE", mltest.Stays(t, "testdata/made-trained1.zip", fit, says), stripes(8, 6, 3), 0x8e46d2ec)
+	encodes(t, "MADE", mltest.Stays(t, "testdata/made-trained1.zip", fit, says), mltest.Integers(mltest.Stripes(8, 6, 3)), 0x8e46d2ec)
 
 	for name, c := range map[string]struct {
 		o    PixelCNN
@@ -78,9 +56,9 @@ func TestSavedNetworksOfFormat1(t *testing.T) {
 		"gated":  {PixelCNN{Levels: 3, First: 3, Channels: 3, Layers: 1, Gated: true, Train: b}, 0xcb43ec5a},
 	} {
 		fit, says := likelihoods(ctx, c.o.Fit, 16, 3)
-		encodes(t, name, mltest.Stays(t, "testdata/pixelcnn-"+name+"-trained1.zip", fit, says), stripes(8, 16, 3), c.code)
+		encodes(t, name, mltest.Stays(t, "testdata/pixelcnn-"+name+"-trained1.zip", fit, says), mltest.Integers(mltest.Stripes(8, 16, 3)), c.code)
 	}
-	classes := Labeled{X: stripes(30, 16, 3), Y: make([]int, 30)}
+	classes := Labeled{X: mltest.Stripes(30, 16, 3), Y: make([]int, 30)}
 	for i := range classes.Y {
 		classes.Y[i] = i % 2
 	}
@@ -96,22 +74,22 @@ func TestSavedNetworksOfFormat1(t *testing.T) {
 		"softmax":   {PixelCNNPP{Levels: 5, Components: -1, First: 3, Channels: 2, Train: b}, 0xef6bcb6c},
 	} {
 		fit, says := likelihoods(ctx, c.o.Fit, 16, 5)
-		encodes(t, name, mltest.Stays(t, "testdata/pixelcnnpp-"+name+"-trained1.zip", fit, says), stripes(8, 16, 5), c.code)
+		encodes(t, name, mltest.Stays(t, "testdata/pixelcnnpp-"+name+"-trained1.zip", fit, says), mltest.Integers(mltest.Stripes(8, 16, 5)), c.code)
 	}
 
 	snail := PixelSNAIL{Channels: 3, Blocks: 1, Layers: 1, Heads: 2, Keys: 3, Values: 4, Train: b}
 	fitSNAIL, saysSNAIL := likelihoods(ctx, snail.Fit, 16, 2)
-	encodes(t, "PixelSNAIL", mltest.Stays(t, "testdata/pixelsnail-trained1.zip", fitSNAIL, saysSNAIL), stripes(8, 16, 2), 0x2c7fe42d)
+	encodes(t, "PixelSNAIL", mltest.Stays(t, "testdata/pixelsnail-trained1.zip", fitSNAIL, saysSNAIL), mltest.Integers(mltest.Stripes(8, 16, 2)), 0x2c7fe42d)
 	fitSuper, saysSuper := likelihoods(ctx, SuperResolution{Network: snail}.Fit, 16, 2) // a Hierarchy is this and a PixelSNAIL
 	mltest.Stays(t, "testdata/superresolution-trained1.zip", fitSuper, saysSuper)
 	fitParallel, saysParallel := likelihoods(ctx, ParallelMultiscale{Channels: 4, Layers: 1, Train: b}.Fit, 16, 2)
 	mltest.Stays(t, "testdata/parallel-trained1.zip", fitParallel, saysParallel)
 
-	wave := func(m *WaveNetModel) ([]float64, error) { return m.LogProb(ctx, stripes(8, 12, 3)) }
+	wave := func(m *WaveNetModel) ([]float64, error) { return m.LogProb(ctx, mltest.Stripes(8, 12, 3)) }
 	net := mltest.Stays(t, "testdata/wavenet-trained1.zip", func() (*WaveNetModel, error) {
-		return WaveNet{Levels: 3, Channels: 4, Skip: 5, Dilations: []int{1, 2}, Train: b}.Fit(ctx, stripes(30, 12, 3))
+		return WaveNet{Levels: 3, Channels: 4, Skip: 5, Dilations: []int{1, 2}, Train: b}.Fit(ctx, mltest.Stripes(30, 12, 3))
 	}, wave)
-	encodes(t, "WaveNet", net, stripes(1, 50, 3), 0x13be613)
+	encodes(t, "WaveNet", net, mltest.Integers(mltest.Stripes(1, 50, 3)), 0x13be613)
 
 	for cell, code := range map[Cell]uint32{GRU: 0x75eec732, LSTM: 0x8b262c1f, Elman: 0xc86963ec} {
 		name := strings.ToLower(string(cell))
@@ -122,8 +100,6 @@ func TestSavedNetworksOfFormat1(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		row := mat.NewDense(1, len(symbols), nil)
-		row.Apply(func(_, j int, _ float64) float64 { return float64(symbols[j]) }, row)
-		encodes(t, name, m, row, code)
+		encodes(t, name, m, symbols, code)
 	}
 }

@@ -2,10 +2,12 @@ package mltest
 
 import (
 	"encoding/json"
+	"hash/crc32"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +92,38 @@ func write[M any](t *testing.T, path, numbers string, train func() (*M, error), 
 	if err := ml.Save(path, m); err != nil { // last: without it the next run writes both again
 		t.Fatal(err)
 	}
+}
+
+// Encodes holds what a model's coder makes of symbols to the checksum of the code that it made when its format was released: such files are in the hands of those who wrote them. And it
+// holds the decoder to give the symbols back. The last four bytes of a code, which are a checksum already, are left out.
+func Encodes(t *testing.T, name string, symbols []int, want uint32, encode func([]int) ([]byte, error), decode func([]byte) ([]int, error)) {
+	t.Helper()
+	data, err := encode(symbols)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if got := crc32.ChecksumIEEE(data[:len(data)-4]); got != want {
+		t.Errorf("%s: the code has the checksum %#x, and had %#x", name, got, want)
+	}
+	if back, err := decode(data); err != nil || !slices.Equal(back, symbols) {
+		t.Errorf("%s: other symbols came back (%v)", name, err)
+	}
+}
+
+// Stripes are rows of symbols that need no random numbers: i²/2 + 3ij/2 + j/2, rounded down, modulo levels.
+func Stripes(n, d, levels int) *mat.Dense {
+	x := mat.NewDense(n, d, nil)
+	x.Apply(func(i, j int, _ float64) float64 { return float64((i*i + 3*i*j + j) / 2 % levels) }, x)
+	return x
+}
+
+// Integers are the numbers of x, row by row.
+func Integers(x *mat.Dense) []int {
+	var out []int
+	for _, v := range x.RawMatrix().Data {
+		out = append(out, int(v))
+	}
+	return out
 }
 
 // fill sets every exported field to a value of its own, counting up from next.

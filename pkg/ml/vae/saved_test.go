@@ -5,7 +5,6 @@ import (
 
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neural"
-	"gonum.org/v1/gonum/mat"
 )
 
 // Files of the first format must load for ever, and a network that was trained then says of its data what it said: the bounds of some rows, the means of the posterior and of p(x|z).
@@ -24,8 +23,7 @@ func TestSavedModelsOfFormat1(t *testing.T) {
 		"images":     {VAE{Latents: 2, Likelihood: DiscretizedLogistic, Levels: 5, Network: Convolutional, Hidden: []int{2, 3}, Train: b}, 5},
 		"mean-field": {VAE{Latents: 2, Inference: MeanField, Hidden: []int{4}, Train: b}, 2},
 	} {
-		x := mat.NewDense(20, 16, nil) // stripes of no random numbers
-		x.Apply(func(i, j int, _ float64) float64 { return float64((i*i + 3*i*j + j) / 2 % c.levels) }, x)
+		x := mltest.Stripes(20, 16, c.levels)
 		mltest.Stays(t, "testdata/vae-"+name+"-trained1.zip", func() (*VAEModel, error) { return c.o.Fit(t.Context(), x) }, func(m *VAEModel) ([]float64, error) {
 			q := m.Points()
 			if q == nil {

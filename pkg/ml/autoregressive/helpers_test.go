@@ -1,0 +1,37 @@
+package autoregressive
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/golatent/latent/pkg/ml/neural"
+)
+
+// stopping is a context that ends at a training's first report from a step on, and says when that was.
+func stopping(t *testing.T, step int) (ctx context.Context, asked *time.Time) {
+	ended, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	asked = new(time.Time)
+	return neural.Watch(ended, func(r neural.Result) {
+		if r.Step >= step && asked.IsZero() {
+			*asked = time.Now()
+			cancel()
+		}
+	}), asked
+}
+
+// stopped holds a training whose context ends at a step to its end within 100 ms, with the model so far: of two reports at least.
+func stopped[M any](t *testing.T, step int, fit func(context.Context) (*M, error), history func(*M) neural.History) *M {
+	t.Helper()
+	ctx, asked := stopping(t, step)
+	m, err := fit(ctx)
+	if late := time.Since(*asked); late > 100*time.Millisecond {
+		t.Errorf("it took %v to end", late)
+	}
+	if !errors.Is(err, context.Canceled) || m == nil || len(history(m).Steps) < 2 {
+		t.Fatalf("a cancelled training gives %v and %v", m, err)
+	}
+	return m
+}
