@@ -16,6 +16,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -28,10 +29,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 func main() {
@@ -250,31 +254,20 @@ func measure(ctx context.Context, name string, args ...string) (measurement, err
 
 // best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first fit, the least CPU and memory of any, and the mean quality of all.
 func best(ms []measurement) measurement {
-	b := ms[0]
-	kl, all := 0.0, []float64{}
+	b := slices.MinFunc(ms, func(a, b measurement) int { return cmp.Compare(a.Seconds, b.Seconds) })
+	var kl, qualities []float64
 	for _, m := range ms {
-		if m.Seconds < b.Seconds {
-			m.FirstSeconds, m.CPUSeconds, m.PeakMB = min(m.FirstSeconds, b.FirstSeconds), min(m.CPUSeconds, b.CPUSeconds), min(m.PeakMB, b.PeakMB)
-			b = m
-		}
-		b.FirstSeconds, b.CPUSeconds, b.PeakMB = min(m.FirstSeconds, b.FirstSeconds), min(m.CPUSeconds, b.CPUSeconds), min(m.PeakMB, b.PeakMB)
-		kl += m.KL / float64(len(ms))
+		b.FirstSeconds, b.CPUSeconds, b.PeakMB = min(b.FirstSeconds, m.FirstSeconds), min(b.CPUSeconds, m.CPUSeconds), min(b.PeakMB, m.PeakMB)
+		kl = append(kl, m.KL)
 		if strings.HasSuffix(m.Method, "-step") { // one training that goes on from fit to fit
 			m.Qualities = m.Qualities[len(m.Qualities)-1:]
 		}
-		all = append(all, m.Qualities...)
+		qualities = append(qualities, m.Qualities...)
 	}
-	b.Quality, b.Spread, b.KL, b.Qualities = 0, 0, kl, nil
-	for _, q := range all {
-		b.Quality += q / float64(len(all))
-	}
-	for _, q := range all {
-		b.Spread += (q - b.Quality) * (q - b.Quality)
-	}
-	if n := float64(len(all)); n > 1 {
-		b.Spread = math.Sqrt(b.Spread / (n - 1) / n)
-	}
-	if b.Spread < 1e-7*math.Abs(b.Quality) { // rounding, not seeds
+	b.KL, b.Qualities = stat.Mean(kl, nil), nil
+	b.Quality, b.Spread = stat.MeanStdDev(qualities, nil)
+	b.Spread = stat.StdErr(b.Spread, float64(len(qualities)))
+	if !(b.Spread > 1e-7*math.Abs(b.Quality)) { // rounding, not seeds; or a single fit
 		b.Spread = 0
 	}
 	return b

@@ -46,8 +46,8 @@ type measurement struct {
 	FirstSeconds  float64 `json:"first_seconds"` // the first fit, with whatever is compiled or allocated once
 	ImportSeconds float64 `json:"import_seconds"`
 	PeakMB        float64 `json:"peak_mb"`
-	Quality       float64 `json:"quality"`          // mean over the fits
-	Spread        float64 `json:"spread,omitempty"` // standard error of Quality, where fits differ
+	Quality       float64 `json:"quality,omitempty"` // mean over the fits of a row's processes
+	Spread        float64 `json:"spread,omitempty"`  // standard error of Quality, where fits differ
 	Metric        string  `json:"metric,omitempty"`
 	KL            float64 `json:"kl,omitempty"` // of t-SNE, beside the quality; mean over the fits
 	Error         string  `json:"error,omitempty"`
