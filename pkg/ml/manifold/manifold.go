@@ -113,13 +113,6 @@ func tamed(x *mat.Dense) (*mat.Dense, float64) {
 	return &y, scale
 }
 
-// centered returns x with the mean of each column taken away.
-func centered(x *mat.Dense) *mat.Dense {
-	y := mat.DenseCopyOf(x)
-	centerColumns(y)
-	return y
-}
-
 // copied returns a copy of x, made by pieces so that it can be interrupted. The error is ctx.Err().
 func copied(ctx context.Context, x *mat.Dense) (*mat.Dense, error) {
 	n, d := x.Dims()
@@ -131,6 +124,7 @@ func copied(ctx context.Context, x *mat.Dense) (*mat.Dense, error) {
 	})
 }
 
+// centerColumns takes away the mean of each column.
 func centerColumns(y *mat.Dense) {
 	n, d := y.Dims()
 	mean := make([]float64, d)

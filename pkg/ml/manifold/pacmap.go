@@ -117,8 +117,12 @@ func (p PaCMAP) begin(ctx context.Context, x mat.Matrix) (*pacmapFit, error) {
 	if err != nil {
 		return nil, err
 	}
+	data, err := copied(ctx, dense)
+	if err != nil {
+		return nil, err
+	}
 	f := &pacmapFit{pairLayout: newPairLayout(pairs, start), phases: p.Phases, rate: p.Rate}
-	f.model = PaCMAPModel{Data: mat.DenseCopyOf(dense), Neighbors: p.Neighbors, Rate: p.Rate}
+	f.model = PaCMAPModel{Data: data, Neighbors: p.Neighbors, Rate: p.Rate}
 	f.model.Metric, f.model.Exponent, f.model.metric = nameOf(p.Metric)
 	return f, ctx.Err()
 }

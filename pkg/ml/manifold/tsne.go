@@ -240,7 +240,8 @@ func (t TSNE) descent(ctx context.Context, g *neighbors.Graph, perplexity float6
 // that equal rows part. A start of equal rows becomes a normal distribution.
 func (d *descent) start(init *mat.Dense, seed uint64) {
 	y, _ := tamed(init)
-	y = centered(y)
+	y = mat.DenseCopyOf(y)
+	centerColumns(y)
 	s := 0.0
 	for i := range d.n {
 		s += y.At(i, 0) * y.At(i, 0)

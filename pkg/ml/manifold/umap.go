@@ -151,8 +151,12 @@ func (u UMAP) begin(ctx context.Context, x mat.Matrix) (*umapFit, error) {
 			return nil, err
 		}
 	}
+	data, err := copied(ctx, dense)
+	if err != nil {
+		return nil, err
+	}
 	f := &umapFit{epochs: u.Epochs, rate: u.Rate}
-	f.model = UMAPModel{Graph: *graph, Data: mat.DenseCopyOf(dense), Neighbors: u.Neighbors, Negatives: u.Negatives, Repulsion: u.Repulsion, Rate: u.Rate, Seed: u.Seed}
+	f.model = UMAPModel{Graph: *graph, Data: data, Neighbors: u.Neighbors, Negatives: u.Negatives, Repulsion: u.Repulsion, Rate: u.Rate, Seed: u.Seed}
 	f.model.Metric, f.model.Exponent, f.model.metric = nameOf(u.Metric)
 	f.model.A, f.model.B = fitCurve(u.Spread, u.MinDist)
 	f.layout, err = newLayout(ctx, visible, start, f.model.A, f.model.B, u.Repulsion, u.Negatives, u.Seed)
