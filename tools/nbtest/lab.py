@@ -91,7 +91,7 @@ def page(url, token, notebook, width=1250, height=1500, dark=False):
             pg.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
             # The indicator says "idle" before there is a kernel, too.
             for _ in range(600):
-                if any(s["kernel"] and s["kernel"]["connections"] for s in json.load(urllib.request.urlopen(f"{url}/api/sessions?token={token}"))):
+                if any(s["path"] == notebook and s["kernel"] and s["kernel"]["connections"] for s in json.load(urllib.request.urlopen(f"{url}/api/sessions?token={token}"))):
                     break
                 pg.wait_for_timeout(100)
             else:
