@@ -2,6 +2,8 @@ package mltest
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"os"
@@ -20,20 +22,30 @@ import (
 // a model later must load as what its absence means.
 func Saved[M any](t *testing.T, path string) {
 	t.Helper()
+	if err := saved[M](path); err != nil {
+		t.Error(err)
+	}
+}
+
+func saved[M any](path string) error {
 	want, next := new(M), 1
 	fill(reflect.ValueOf(want).Elem(), &next)
-	if _, err := os.Stat(path); os.IsNotExist(err) && os.Getenv("LATENT_WRITE_TESTDATA") != "" {
+	if toWrite(path) {
 		if err := ml.Save(path, want); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 	got, err := ml.Load[M](path)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil && !reflect.DeepEqual(got, want) {
+		err = fmt.Errorf("%s holds %+v, want %+v", path, got, want)
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s holds %+v, want %+v", path, got, want)
-	}
+	return err
+}
+
+// toWrite is whether a file is missing and has been asked for.
+func toWrite(path string) bool {
+	_, err := os.Stat(path)
+	return os.IsNotExist(err) && os.Getenv("LATENT_WRITE_TESTDATA") != ""
 }
 
 // Stays holds a type of model to a small trained one, which was written to a .zip when its format was released, and to the numbers that it said then, in the .json beside it: arrays that
@@ -41,73 +53,99 @@ func Saved[M any](t *testing.T, path string) {
 // Where LATENT_WRITE_TESTDATA is set and there is no file, both are written first, as Saved does.
 func Stays[M any](t *testing.T, path string, train func() (*M, error), says func(*M) ([]float64, error)) *M {
 	t.Helper()
-	numbers := strings.TrimSuffix(path, filepath.Ext(path)) + ".json"
-	if _, err := os.Stat(path); os.IsNotExist(err) && os.Getenv("LATENT_WRITE_TESTDATA") != "" {
-		write(t, path, numbers, train, says)
-	}
-	m, err := ml.Load[M](path)
+	m, err := stays(path, train, says)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
-	data, err := os.ReadFile(numbers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []float64
-	if err := json.Unmarshal(data, &want); err != nil {
-		t.Fatalf("%s: %v", numbers, err)
-	}
-	got, err := says(m)
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	if len(got) != len(want) || len(want) == 0 {
-		t.Fatalf("%s: the model says %d numbers, and said %d", path, len(got), len(want))
-	}
-	for i, v := range got {
-		if !(math.Abs(v-want[i]) <= 1e-5*(1+math.Abs(want[i]))) { // a NaN fails
-			t.Errorf("%s: number %d is %v, and was %v", path, i, v, want[i])
-		}
+	if m == nil {
+		t.FailNow()
 	}
 	return m
 }
 
-func write[M any](t *testing.T, path, numbers string, train func() (*M, error), says func(*M) ([]float64, error)) {
-	t.Helper()
+// stays returns the model beside the error where it says something else than it did.
+func stays[M any](path string, train func() (*M, error), says func(*M) ([]float64, error)) (*M, error) {
+	numbers := strings.TrimSuffix(path, filepath.Ext(path)) + ".json"
+	if toWrite(path) {
+		if err := write(path, numbers, train, says); err != nil {
+			return nil, err
+		}
+	}
+	m, err := ml.Load[M](path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(numbers)
+	if err != nil {
+		return nil, err
+	}
+	var want []float64
+	if err := json.Unmarshal(data, &want); err != nil {
+		return nil, fmt.Errorf("%s: %w", numbers, err)
+	}
+	got, err := says(m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(got) != len(want) || len(want) == 0 {
+		return nil, fmt.Errorf("%s: the model says %d numbers, and said %d", path, len(got), len(want))
+	}
+	var wrong []error
+	for i, v := range got {
+		if !(math.Abs(v-want[i]) <= 1e-5*(1+math.Abs(want[i]))) { // a NaN fails
+			wrong = append(wrong, fmt.Errorf("%s: number %d is %v, and was %v", path, i, v, want[i]))
+		}
+	}
+	return m, errors.Join(wrong...)
+}
+
+func write[M any](path, numbers string, train func() (*M, error), says func(*M) ([]float64, error)) error {
 	m, err := train()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	said, err := says(m)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	data, err := json.Marshal(said)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := os.WriteFile(numbers, append(data, '\n'), 0o644); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := ml.Save(path, m); err != nil { // last: without it the next run writes both again
-		t.Fatal(err)
-	}
+	return ml.Save(path, m) // last: without it the next run writes both again
 }
 
 // Encodes holds what a model's coder makes of symbols to the checksum of the code that it made when its format was released: such files are in the hands of those who wrote them. And it
 // holds the decoder to give the symbols back. The last four bytes of a code, which are a checksum already, are left out.
 func Encodes(t *testing.T, name string, symbols []int, want uint32, encode func([]int) ([]byte, error), decode func([]byte) ([]int, error)) {
 	t.Helper()
+	if err := encodes(symbols, want, encode, decode); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+}
+
+func encodes(symbols []int, want uint32, encode func([]int) ([]byte, error), decode func([]byte) ([]int, error)) error {
 	data, err := encode(symbols)
 	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+		return err
+	}
+	if len(data) < 4 {
+		return fmt.Errorf("the code has %d bytes, not even those of a checksum", len(data))
 	}
 	if got := crc32.ChecksumIEEE(data[:len(data)-4]); got != want {
-		t.Errorf("%s: the code has the checksum %#x, and had %#x", name, got, want)
+		return fmt.Errorf("the code has the checksum %#x, and had %#x", got, want)
 	}
-	if back, err := decode(data); err != nil || !slices.Equal(back, symbols) {
-		t.Errorf("%s: other symbols came back (%v)", name, err)
+	back, err := decode(data)
+	if err != nil {
+		return err
 	}
+	if !slices.Equal(back, symbols) {
+		return errors.New("other symbols came back")
+	}
+	return nil
 }
 
 // Stripes are rows of symbols that need no random numbers: i²/2 + 3ij/2 + j/2, rounded down, modulo levels.
