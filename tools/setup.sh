@@ -113,8 +113,8 @@ step_kernel() {
   mkdir -p "$dir" "$venv/log"
   LATENT_ROOT=$root "$venv/bin/python" tools/kernelspec.py >"$dir/kernel.json.part" && mv "$dir/kernel.json.part" "$dir/kernel.json"
   # JupyterLab shows a kernel as Unknown until it has answered something that counts. Its first question, about the kernel, does not count by default, and the next one,
-  # about history, gonb does not answer: here the first counts.
-  mkdir -p "$venv/etc/jupyter/labconfig" && cp tools/page_config.json "$venv/etc/jupyter/labconfig/page_config.json"
+  # about history, gonb does not answer: page_config.json lets the first count. The overrides wrap lines of code that are wider than the page.
+  mkdir -p "$venv/etc/jupyter/labconfig" && cp tools/labconfig/*.json "$venv/etc/jupyter/labconfig/"
 }
 
 # All of go.mod's modules, those of tests too: a cell is built in a workspace, where the go command looks each of them up, and without a
@@ -132,7 +132,7 @@ step jupyter "JupyterLab (about 30 s)" tools/requirements.txt
 step gotools "GoNB, goimports and gopls (about 90 s the first time)" tools/go.mod tools/go.sum tools/cellgo/main.go tools/kernel/main.go
 step xla "XLA for the CPU (63 MB)" tools/requirements-xla.txt tools/requirements-xla-fallback.txt
 [ "$backend" != cuda ] || step cuda "XLA for CUDA (4 GB on disk)" tools/requirements-cuda.txt
-step kernel "The Go kernel" tools/kernelspec.py tools/page_config.json "$stamps/xla" "$stamps/cuda"
+step kernel "The Go kernel" tools/kernelspec.py tools/labconfig/*.json "$stamps/xla" "$stamps/cuda"
 step warm "Go build cache, so that the first cell is quick (about 60 s the first time)" go.mod go.sum
 step trust "Trusting the notebooks of this clone" notebooks/[0-9]*.ipynb
 [ "$what" != test ] || step tests "Test tools" tools/requirements-test.txt tools/lint/go.mod
