@@ -28,13 +28,17 @@ import (
 // A character is a Unicode code point. A step of training costs O(Batch · Sequence · Layers · Hidden²), one character afterwards O(Layers · Hidden²) and no memory beside
 // the state.
 type CharRNN struct {
-	Cell       Cell    // GRU, LSTM or Elman; "" means GRU
-	Hidden     int     // units of a layer; 0 means 128
-	Layers     int     // one above the other; 0 means 1
-	Embed      int     // numbers that stand for a character at the input; 0 means an indicator for each (one-hot)
-	Sequence   int     // characters of a window; 0 means 64, at least 2
-	Dropout    float64 // share of each layer's outputs left out, the same ones all along a window (Gal & Ghahramani, 2016); 0 means none
-	Vocabulary string  // characters that can occur; "" means those of the text
+	Cell     Cell    // GRU, LSTM or Elman; "" means GRU
+	Hidden   int     // units of a layer; 0 means 128
+	Layers   int     // one above the other; 0 means 1
+	Embed    int     // numbers that stand for a character at the input; 0 means an indicator for each (one-hot)
+	Sequence int     // characters of a window; 0 means 64, at least 2
+	Dropout  float64 // share of each layer's outputs left out, the same ones all along a window (Gal & Ghahramani, 2016); 0 means none
+
+	// RecurrentDropout is the share of candidates left out at each step: those units keep what they remember, of which a gate forgets its part (Semeniuta, Severyn & Barth, 2016). 0 means none.
+	RecurrentDropout float64
+
+	Vocabulary string // characters that can occur; "" means those of the text
 	Train      neural.Train
 
 	// Start is a model to begin with instead of random weights: of the same cell, sizes and vocabulary, which are taken from it where they are not set. To go on with an interrupted training to the
@@ -106,7 +110,7 @@ func (c CharRNN) problem(text, validation string) (*recurrent, vocabulary, neura
 	if err != nil {
 		return nil, v, p, err
 	}
-	n := &recurrent{cell: c.Cell, symbols: len(v.characters), hidden: c.Hidden, layers: c.Layers, embed: c.Embed, dropout: c.Dropout}
+	n := &recurrent{cell: c.Cell, symbols: len(v.characters), hidden: c.Hidden, layers: c.Layers, embed: c.Embed, dropout: c.Dropout, recurrentDropout: c.RecurrentDropout}
 	length := c.Sequence
 	for _, o := range []struct {
 		value     *int
@@ -128,15 +132,20 @@ func (c CharRNN) problem(text, validation string) (*recurrent, vocabulary, neura
 	if !(c.Dropout >= 0 && c.Dropout < 1) {
 		return nil, v, p, ml.BadParameter(charRNNMethod, "Dropout", c.Dropout, "at least 0 and below 1")
 	}
+	if !(c.RecurrentDropout >= 0 && c.RecurrentDropout < 1) {
+		return nil, v, p, ml.BadParameter(charRNNMethod, "RecurrentDropout", c.RecurrentDropout, "at least 0 and below 1")
+	}
+	if c.RecurrentDropout > 0 && n.cell == Elman {
+		return nil, v, p, ml.BadParameter(charRNNMethod, "RecurrentDropout", c.RecurrentDropout, "0 for an Elman network, whose whole state is its candidate")
+	}
 	if err := textData(charRNNMethod, v, length, text, validation, &p); err != nil {
 		return nil, v, p, err
 	}
-	if n.dropout > 0 {
-		for range n.layers {
-			p.Noise = append(p.Noise, neural.Noise{Kind: neural.Uniform, Shape: []int{n.hidden}})
-		}
-	}
+	p.Noise = n.noise(length)
 	p.Options = fmt.Sprintf("Cell %s, Hidden %d, Layers %d, Embed %d, Sequence %d, Dropout %v, Vocabulary %q", n.cell, n.hidden, n.layers, n.embed, length, n.dropout, string(v.characters))
+	if n.recurrentDropout > 0 {
+		p.Options += fmt.Sprintf(", RecurrentDropout %v", n.recurrentDropout)
+	}
 	p.Loss = n.loss
 	return n, v, p, nil
 }

@@ -179,7 +179,7 @@ func (m *CharRNNModel) symbol(c rune) int { return newVocabulary(m.Vocabulary).s
 
 func TestCharRNNOnBothBackends(t *testing.T) {
 	xlatest.Require(t)
-	for _, c := range []CharRNN{{Cell: GRU, Layers: 2, Embed: 5, Dropout: 0.2}, {Cell: LSTM}, {Cell: Elman}} {
+	for _, c := range []CharRNN{{Cell: GRU, Layers: 2, Embed: 5, Dropout: 0.2, RecurrentDropout: 0.3}, {Cell: LSTM, RecurrentDropout: 0.3}, {Cell: Elman}} {
 		losses := func(backend string) []float64 {
 			c.Hidden, c.Sequence, c.Train = 16, 16, neural.Train{Steps: 20, Batch: 8, Report: 5, Backend: backend}
 			fit, err := c.FitValidated(t.Context(), strings.Repeat(rhyme, 5), rhyme)
@@ -195,7 +195,7 @@ func TestCharRNNOnBothBackends(t *testing.T) {
 // A training that is cut off goes on from its checkpoint to the very weights of one that was not.
 func TestCharRNNGoesOn(t *testing.T) {
 	text := strings.Repeat(rhyme, 5)
-	c := CharRNN{Hidden: 12, Layers: 2, Dropout: 0.2, Sequence: 16, Train: neural.Train{Steps: 40, Batch: 8, Report: 10, EMA: 0.9, Backend: "go"}}
+	c := CharRNN{Hidden: 12, Layers: 2, Dropout: 0.2, RecurrentDropout: 0.3, Sequence: 16, Train: neural.Train{Steps: 40, Batch: 8, Report: 10, EMA: 0.9, Backend: "go"}}
 	whole, err := c.FitValidated(t.Context(), text, rhyme)
 	if err != nil {
 		t.Fatal(err)
@@ -332,7 +332,9 @@ func TestCharRNNRefuses(t *testing.T) {
 	}{
 		"cell": {CharRNN{Cell: "gated"}, `Cell`}, "hidden": {CharRNN{Hidden: -1}, "Hidden"}, "layers": {CharRNN{Layers: 65}, "Layers"}, "embed": {CharRNN{Embed: -2}, "Embed"},
 		"sequence": {CharRNN{Sequence: 1}, "Sequence"}, "dropout": {CharRNN{Dropout: 1}, "Dropout"}, "NaN dropout": {CharRNN{Dropout: math.NaN()}, "Dropout"},
-		"one character": {CharRNN{Vocabulary: "a"}, "Vocabulary"}, "unknown character": {CharRNN{Vocabulary: "abcdehmnorst. "}, "not"}, "steps": {CharRNN{Train: neural.Train{Steps: -1}}, "Steps"},
+		"recurrent dropout": {CharRNN{RecurrentDropout: 1}, "RecurrentDropout"}, "NaN recurrent dropout": {CharRNN{RecurrentDropout: math.NaN()}, "RecurrentDropout"},
+		"recurrent dropout of an Elman network": {CharRNN{Cell: Elman, RecurrentDropout: 0.2}, "RecurrentDropout"},
+		"one character":                         {CharRNN{Vocabulary: "a"}, "Vocabulary"}, "unknown character": {CharRNN{Vocabulary: "abcdehmnorst. "}, "not"}, "steps": {CharRNN{Train: neural.Train{Steps: -1}}, "Steps"},
 	} {
 		if name == "unknown character" { // the rhyme has no other than these
 			c.c.Vocabulary, c.says = "acdehmnorst ", "character 49 (line 1, column 50)"

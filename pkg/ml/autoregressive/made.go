@@ -310,8 +310,7 @@ func (m *made) logits(s *model.Scope, in, degrees *graph.Node, noise []*graph.No
 		own := graph.Const(g, m.hiddenDegrees(width))
 		h = activation.Relu(m.layer(s, fmt.Sprintf("hidden%d", i), h, lessOrEqual(below, own), true))
 		if len(noise) > 0 {
-			kept := graph.ConvertDType(graph.LessThan(noise[i], graph.Scalar(g, dtypes.Float32, 1-m.Dropout)), dtypes.Float32)
-			h = graph.MulScalar(graph.Mul(h, kept), 1/(1-m.Dropout))
+			h = graph.Mul(h, keep(noise[i], m.Dropout))
 		}
 		below = own
 	}

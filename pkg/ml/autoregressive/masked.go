@@ -380,7 +380,12 @@ func (l placeBias) column(w constants) (column, error) {
 
 func (l placeBias) reach() int { return 0 }
 
-// dropout is inverted: what stays is scaled up, so that without noise nothing need be done.
+// keep is what dropout multiplies by: 0 where uniform noise says to leave out, which is a share of it. What stays is scaled up, so that without noise nothing need be done.
+func keep(noise *graph.Node, share float64) *graph.Node {
+	stays := graph.LessThan(noise, graph.Scalar(noise.Graph(), dtypes.Float32, 1-share))
+	return graph.MulScalar(graph.ConvertDType(stays, dtypes.Float32), 1/(1-share))
+}
+
 type dropout struct {
 	share float64
 	index int
@@ -390,8 +395,7 @@ func (l dropout) graph(_ *model.Scope, p pass, in []*graph.Node) *graph.Node {
 	if len(p.noise) == 0 {
 		return in[0]
 	}
-	stays := graph.LessThan(p.noise[l.index], graph.Scalar(in[0].Graph(), dtypes.Float32, 1-l.share))
-	return graph.Where(stays, graph.MulScalar(in[0], 1/(1-l.share)), graph.ZerosLike(in[0]))
+	return graph.Mul(in[0], keep(p.noise[l.index], l.share))
 }
 
 func (l dropout) column(constants) (column, error) {

@@ -3,6 +3,7 @@ package autoregressive
 import (
 	"fmt"
 
+	"github.com/golatent/latent/pkg/ml/neural"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -38,7 +39,20 @@ func (c Cell) blocks() int {
 type recurrent struct {
 	cell                           Cell
 	symbols, hidden, layers, embed int
-	dropout                        float64
+	dropout, recurrentDropout      float64
+}
+
+// noise is what a training with dropout draws for each window: a number for each unit of a layer, and one for each of its units at each place.
+func (n *recurrent) noise(length int) (noise []neural.Noise) {
+	for range n.layers {
+		if n.dropout > 0 {
+			noise = append(noise, neural.Noise{Kind: neural.Uniform, Shape: []int{n.hidden}})
+		}
+		if n.recurrentDropout > 0 {
+			noise = append(noise, neural.Noise{Kind: neural.Uniform, Shape: []int{length, n.hidden}})
+		}
+	}
+	return noise
 }
 
 // oneHot makes indicators of symbols, time first.
@@ -46,8 +60,8 @@ func (n *recurrent) oneHot(x *graph.Node) *graph.Node { // [b, l] to [l, b, symb
 	return graph.OneHot(graph.Transpose(x, 0, 1), n.symbols, dtypes.Float32)
 }
 
-// logits are those of the symbol at each place, of which the network sees the ones before: at the first place it sees nothing, an input of zeros. noise is one uniform number
-// a unit and window for each layer, nil leaves no unit out.
+// logits are those of the symbol at each place, of which the network sees the ones before: at the first place it sees nothing, an input of zeros. noise is what n.noise asks for, nil leaves no unit
+// out.
 func (n *recurrent) logits(s *model.Scope, x *graph.Node, noise []*graph.Node) *graph.Node { // [l, b, symbols] to the same
 	g, length, batch := x.Graph(), x.Shape().Dimensions[0], x.Shape().Dimensions[1]
 	h := graph.Concatenate([]*graph.Node{graph.Zeros(g, shapes.Make(dtypes.Float32, 1, batch, n.symbols)), graph.Slice(x, graph.AxisRange(0, length-1))}, 0)
@@ -63,10 +77,16 @@ func (n *recurrent) logits(s *model.Scope, x *graph.Node, noise []*graph.Node) *
 		if l == 0 && n.embed > 0 {
 			w = graph.Dot(n.variable(s.At("embedding"), g, "weights", n.symbols, n.embed), w).Product()
 		}
-		h = n.layer(at, n.affine(h, w, n.bias(at, g, "biases", width, n.startingBias))) // [l, b, hidden]
-		if len(noise) > 0 {
-			kept := graph.ConvertDType(graph.LessThan(noise[l], graph.Scalar(g, dtypes.Float32, 1-n.dropout)), dtypes.Float32)
-			h = graph.Mul(h, graph.InsertAxes(graph.MulScalar(kept, 1/(1-n.dropout)), 0)) // the same units all along a window
+		var units, candidates *graph.Node
+		if len(noise) > 0 && n.dropout > 0 {
+			units, noise = keep(noise[0], n.dropout), noise[1:]
+		}
+		if len(noise) > 0 && n.recurrentDropout > 0 {
+			candidates, noise = graph.Transpose(keep(noise[0], n.recurrentDropout), 0, 1), noise[1:] // [l, b, hidden]
+		}
+		h = n.layer(at, n.affine(h, w, n.bias(at, g, "biases", width, n.startingBias)), candidates) // [l, b, hidden]
+		if units != nil {
+			h = graph.Mul(h, graph.InsertAxes(units, 0)) // the same units all along a window
 		}
 	}
 	out := s.At("out")
@@ -88,11 +108,11 @@ func (n *recurrent) affine(x, w, b *graph.Node) *graph.Node { // [l, b, in], [in
 	return graph.Reshape(graph.Add(y, graph.InsertAxes(b, 0)), d[0], d[1], -1)
 }
 
-// layer runs a cell along what the inputs gave.
+// layer runs a cell along what the inputs gave. candidates, as large as the states, is what each step's candidates are multiplied by; nil is 1.
 //
 // Autodiff has no gradient of a loop, and of a loop unrolled it makes a graph that takes a compiler half a minute. So the gradient is a loop of its own, backward in time, that gives
 // the gradients G of all that was added up at each step; those of the matrices are then products with all steps side by side, HᵀG.
-func (n *recurrent) layer(s *model.Scope, fromInput *graph.Node) *graph.Node { // [l, b, blocks·hidden] to [l, b, hidden]
+func (n *recurrent) layer(s *model.Scope, fromInput, candidates *graph.Node) *graph.Node { // [l, b, blocks·hidden] to [l, b, hidden]
 	g := fromInput.Graph()
 	in := []*graph.Node{fromInput, n.variable(s, g, "recurrent", n.hidden, n.cell.blocks()*n.hidden)}
 	if n.cell == GRU {
@@ -100,13 +120,16 @@ func (n *recurrent) layer(s *model.Scope, fromInput *graph.Node) *graph.Node { /
 	}
 	batch := fromInput.Shape().Dimensions[1]
 	zero := graph.Zeros(g, shapes.Make(dtypes.Float32, batch, n.hidden))
-	var kept []*graph.Node // by the way forward: states first
+	var masks, kept []*graph.Node // kept by the way forward: states first
+	if candidates != nil {
+		masks = append(masks, candidates)
+	}
 	return withGradient(in, func(in []*graph.Node) *graph.Node {
 		carry := []*graph.Node{zero}
 		if n.cell == LSTM {
 			carry = append(carry, zero)
 		}
-		kept = scan(false, in[:1], carry, in[1:], n.forward)
+		kept = scan(false, append([]*graph.Node{in[0]}, masks...), carry, in[1:], n.forward)
 		return kept[0]
 	}, func(in []*graph.Node, v *graph.Node) []*graph.Node {
 		before := func(x *graph.Node) *graph.Node { // what it was one step earlier
@@ -118,7 +141,7 @@ func (n *recurrent) layer(s *model.Scope, fromInput *graph.Node) *graph.Node { /
 			carry = append(carry, zero)
 			along = append(along, before(kept[1]))
 		}
-		back := scan(true, along, carry, []*graph.Node{graph.Transpose(in[1], 0, 1), graph.OnesLike(zero)}, n.backward)
+		back := scan(true, append(along, masks...), carry, []*graph.Node{graph.Transpose(in[1], 0, 1), graph.OnesLike(zero)}, n.backward)
 		flat := func(x *graph.Node) *graph.Node { return graph.Reshape(x, -1, x.Shape().Dimensions[2]) }
 		grads := []*graph.Node{back[0], nil}
 		up := back[0] // of what the state gave
@@ -136,6 +159,14 @@ func (n *recurrent) block(a *graph.Node, k int) *graph.Node { // [b, blocks·hid
 	return graph.Slice(a, graph.AxisRange(), graph.AxisRange(k*n.hidden, (k+1)*n.hidden))
 }
 
+// without is a with the units left out that x says, after n other things, if it does.
+func without(a *graph.Node, x []*graph.Node, n int) *graph.Node {
+	if len(x) == n {
+		return a
+	}
+	return graph.Mul(a, x[n])
+}
+
 // forward is one step of a cell. It puts out the state first, and then what backward wants to know.
 func (n *recurrent) forward(x, carry, fixed []*graph.Node) (out, next []*graph.Node) {
 	h, a := carry[0], x[0]                 // [b, hidden], [b, blocks·hidden]
@@ -146,11 +177,12 @@ func (n *recurrent) forward(x, carry, fixed []*graph.Node) (out, next []*graph.N
 		r, z := graph.Sigmoid(sum(0)), graph.Sigmoid(sum(1))
 		c := graph.Add(n.block(up, 2), graph.InsertAxes(fixed[1], 0))
 		candidate := graph.Tanh(graph.Add(n.block(a, 2), graph.Mul(r, c)))
-		h = graph.Add(candidate, graph.Mul(z, graph.Sub(h, candidate)))
+		left := without(candidate, x, 1)
+		h = graph.Add(left, graph.Mul(z, graph.Sub(h, left)))
 		return []*graph.Node{h, r, z, candidate, c}, []*graph.Node{h}
 	case LSTM:
 		i, f, candidate, o := graph.Sigmoid(sum(0)), graph.Sigmoid(sum(1)), graph.Tanh(sum(2)), graph.Sigmoid(sum(3))
-		c := graph.Add(graph.Mul(f, carry[1]), graph.Mul(i, candidate))
+		c := graph.Add(graph.Mul(f, carry[1]), graph.Mul(i, without(candidate, x, 1)))
 		h = graph.Mul(o, graph.Tanh(c))
 		return []*graph.Node{h, c, i, f, candidate, o}, []*graph.Node{h, c}
 	}
@@ -175,8 +207,8 @@ func (n *recurrent) backward(x, carry, fixed []*graph.Node) (out, next []*graph.
 	switch n.cell {
 	case GRU:
 		r, z, candidate, c := x[2], x[3], x[4], x[5]
-		dc := mul(v, less(z), bend(candidate))
-		dz := mul(v, graph.Sub(h, candidate), gate(z))
+		dc := without(mul(v, less(z), bend(candidate)), x, 6)
+		dz := mul(v, graph.Sub(h, without(candidate, x, 6)), gate(z))
 		dr := mul(dc, c, gate(r))
 		up := graph.Concatenate([]*graph.Node{dr, dz, graph.Mul(dc, r)}, -1)
 		return []*graph.Node{graph.Concatenate([]*graph.Node{dr, dz, dc}, -1), up}, []*graph.Node{graph.Add(graph.Mul(v, z), graph.Dot(up, fixed[0]).Product())}
@@ -184,7 +216,7 @@ func (n *recurrent) backward(x, carry, fixed []*graph.Node) (out, next []*graph.
 		c, i, f, candidate, o, before := x[2], x[3], x[4], x[5], x[6], x[7]
 		t := graph.Tanh(c)
 		dc := graph.Add(carry[1], mul(v, o, bend(t)))
-		up := graph.Concatenate([]*graph.Node{mul(dc, candidate, gate(i)), mul(dc, before, gate(f)), mul(dc, i, bend(candidate)), mul(v, t, gate(o))}, -1)
+		up := graph.Concatenate([]*graph.Node{mul(dc, without(candidate, x, 8), gate(i)), mul(dc, before, gate(f)), without(mul(dc, i, bend(candidate)), x, 8), mul(v, t, gate(o))}, -1)
 		return []*graph.Node{up}, []*graph.Node{graph.Dot(up, fixed[0]).Product(), graph.Mul(dc, f)}
 	}
 	up := mul(v, bend(x[2]))

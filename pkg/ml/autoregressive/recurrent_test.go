@@ -3,6 +3,7 @@ package autoregressive
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"testing"
@@ -26,6 +27,7 @@ type reference struct {
 	Logits    []float64
 	Loss      float64
 	Gradients map[string][]float64
+	Noise     [][]float64
 }
 
 func references(t *testing.T) map[string]reference {
@@ -58,6 +60,19 @@ func (r reference) input() *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, len(r.X), len(r.X[0]))
 }
 
+// noise is what the reference's network draws, as constants: the rows of x differ in it as those of a minibatch do.
+func (r reference) noise(n *recurrent, x *graph.Node) (noise []*graph.Node) {
+	length, batch := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
+	for i, z := range n.noise(length) {
+		flat := make([]float32, len(r.Noise[i]))
+		for k, v := range r.Noise[i] {
+			flat[k] = float32(v)
+		}
+		noise = append(noise, graph.Reshape(graph.Const(x.Graph(), flat), append([]int{batch}, z.Shape...)...))
+	}
+	return noise
+}
+
 // oneHots is r's input as indicators that a gradient can be taken of.
 func (r reference) oneHots(symbols int, timeFirst bool) *tensors.Tensor {
 	b, l := len(r.X), len(r.X[0])
@@ -86,6 +101,22 @@ func smallNetworks() map[string]*recurrent {
 	}{{GRU, 1, 0}, {GRU, 2, 3}, {LSTM, 1, 0}, {LSTM, 2, 3}, {Elman, 2, 0}} {
 		out[fmt.Sprintf("%s %d %d", c.cell, c.layers, c.embed)] = &recurrent{cell: c.cell, symbols: 5, hidden: 4, layers: c.layers, embed: c.embed}
 	}
+	return out
+}
+
+// droppedNetworks are those of the reference that leave units and candidates out.
+func droppedNetworks() map[string]*recurrent {
+	out := map[string]*recurrent{}
+	for _, cell := range []Cell{GRU, LSTM} {
+		out[string(cell)+" dropout"] = &recurrent{cell: cell, symbols: 5, hidden: 4, layers: 2, embed: 3, dropout: 0.25, recurrentDropout: 0.4}
+	}
+	return out
+}
+
+// everyNetwork is both.
+func everyNetwork() map[string]*recurrent {
+	out := smallNetworks()
+	maps.Copy(out, droppedNetworks())
 	return out
 }
 
@@ -143,15 +174,15 @@ func gradients(names []string, forward func(s *model.Scope, x *graph.Node) (logi
 	}
 }
 
-// Logits, loss and the hand-written gradient are JAX's, for every cell, one layer and two, on both backends.
+// Logits, loss and the hand-written gradient are JAX's, for every cell, one layer and two, with dropout and without, on both backends.
 func TestRecurrentAgainstJAX(t *testing.T) {
-	for name, n := range smallNetworks() {
+	for name, n := range everyNetwork() {
 		r := references(t)[name]
 		w := r.weights()
 		for _, backend := range backends() {
 			out := call(t, backend, w, gradients(w.Names, func(s *model.Scope, x *graph.Node) (logits, loss *graph.Node) {
 				hot := n.oneHot(x)
-				l := n.logits(s, hot, nil)
+				l := n.logits(s, hot, r.noise(n, hot))
 				return graph.Transpose(l, 0, 1), nats(l, hot)
 			}), r.input())
 			closeTo(t, name+" logits, "+backend, out[0].RawMatrix().Data, r.Logits, 2e-5)
@@ -165,7 +196,7 @@ func TestRecurrentAgainstJAX(t *testing.T) {
 
 // The gradient of the loss along a random direction of the weights is the slope that two evaluations beside each other show.
 func TestRecurrentGradientIsTheSlope(t *testing.T) {
-	for name, n := range smallNetworks() {
+	for name, n := range everyNetwork() {
 		ref := references(t)[name]
 		w := ref.weights()
 		r := rng.New(3)
@@ -173,11 +204,11 @@ func TestRecurrentGradientIsTheSlope(t *testing.T) {
 		slope := 0.0
 		loss := func(s *model.Scope, in []*graph.Node) []*graph.Node {
 			hot := n.oneHot(in[0])
-			return []*graph.Node{nats(n.logits(s, hot, nil), hot)}
+			return []*graph.Node{nats(n.logits(s, hot, ref.noise(n, hot)), hot)}
 		}
 		grads := call(t, "go", w, gradients(w.Names, func(s *model.Scope, x *graph.Node) (logits, loss *graph.Node) {
 			hot := n.oneHot(x)
-			l := n.logits(s, hot, nil)
+			l := n.logits(s, hot, ref.noise(n, hot))
 			return l, nats(l, hot)
 		}), ref.input())
 		for i, of := range w.Names {

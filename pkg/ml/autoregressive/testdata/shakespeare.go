@@ -39,6 +39,7 @@ func main() {
 	more := flag.Int("more", 750, "steps on the first 95 %")
 	moreRate := flag.Float64("more-rate", 2e-3, "")
 	dropout := flag.Float64("dropout", 0.25, "")
+	recurrentDropout := flag.Float64("recurrent-dropout", 0, "")
 	decay := flag.Float64("decay", 0, "")
 	ema := flag.Float64("ema", 0.998, "")
 	report := flag.Int("report", 150, "")
@@ -47,7 +48,7 @@ func main() {
 	text := datasets.Shakespeare()
 	n := len(text)
 	train, validation, test := text[:n*9/10], text[n*9/10:n*95/100], text[n*95/100:]
-	c := autoregressive.CharRNN{Cell: autoregressive.Cell(*cell), Hidden: *hidden, Layers: *layers, Sequence: *sequence, Dropout: *dropout, Vocabulary: alphabet(text),
+	c := autoregressive.CharRNN{Cell: autoregressive.Cell(*cell), Hidden: *hidden, Layers: *layers, Sequence: *sequence, Dropout: *dropout, RecurrentDropout: *recurrentDropout, Vocabulary: alphabet(text),
 		Train: neural.Train{Steps: *steps, Batch: *batch, LearningRate: *rate, Schedule: neural.Cosine, Warmup: 100, ClipNorm: 1, WeightDecay: *decay, EMA: *ema, Report: *report,
 			Backend: xlatest.Backend()}}
 	ctx, cancel := context.WithTimeout(context.Background(), *limit)
