@@ -422,7 +422,7 @@ func TestShippedShakespeare(t *testing.T) {
 		t.Errorf("the file takes %d bytes, want less than 2 MB", file.Size())
 	}
 	text := datasets.Shakespeare()
-	test, most := text[len(text)*95/100:], 2.25
+	test, most := text[len(text)*95/100:], 2.2
 	if os.Getenv("LATENT_LONG") == "" {
 		test, most = test[:2000], 2
 	}

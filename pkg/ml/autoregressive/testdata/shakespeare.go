@@ -3,7 +3,7 @@
 //	go run ./pkg/ml/autoregressive/testdata/shakespeare.go -for 5m -checkpoint /tmp/shakespeare -out /tmp/shakespeare-gru.zip
 //
 // It trains on the first 90 % of the text and validates on the next 5 %, which is how its settings were chosen. Then it goes on, for a fixed number of steps at a lower rate, on both of
-// them: the first 95 %. The last 5 % are only for the numbers that it prints when the training has ended; it then writes the model, its weights rounded to 11 bits as float16 has, to -out.
+// them: the first 95 %. The last 5 % are only for the numbers that it prints when the training has ended; it then writes the model, each weight rounded to 8 bits, to -out.
 package main
 
 import (
@@ -30,19 +30,20 @@ func main() {
 	checkpoint := flag.String("checkpoint", "", "where the state of the training is kept: the beginning of two files' names")
 	out := flag.String("out", "", "where the model is written when it is trained")
 	cell := flag.String("cell", "gru", "")
-	hidden := flag.Int("hidden", 384, "")
+	hidden := flag.Int("hidden", 512, "")
 	layers := flag.Int("layers", 1, "")
-	sequence := flag.Int("sequence", 64, "")
-	batch := flag.Int("batch", 64, "")
-	steps := flag.Int("steps", 4000, "on the first 90 %")
-	rate := flag.Float64("rate", 5e-3, "")
-	more := flag.Int("more", 750, "steps on the first 95 %")
+	sequence := flag.Int("sequence", 256, "")
+	batch := flag.Int("batch", 16, "")
+	steps := flag.Int("steps", 5500, "on the first 90 %")
+	rate := flag.Float64("rate", 8e-3, "")
+	more := flag.Int("more", 1000, "steps on the first 95 %")
 	moreRate := flag.Float64("more-rate", 2e-3, "")
 	dropout := flag.Float64("dropout", 0.25, "")
-	recurrentDropout := flag.Float64("recurrent-dropout", 0, "")
+	recurrentDropout := flag.Float64("recurrent-dropout", 0.2, "")
 	decay := flag.Float64("decay", 0, "")
 	ema := flag.Float64("ema", 0.998, "")
-	report := flag.Int("report", 150, "")
+	bits := flag.Int("bits", 8, "kept of each weight")
+	report := flag.Int("report", 250, "")
 	flag.Parse()
 
 	text := datasets.Shakespeare()
@@ -63,26 +64,31 @@ func main() {
 	if model == nil {
 		return
 	}
+	show("validation", model, validation)
 	c.Start, c.Train.Steps, c.Train.LearningRate = model, *more, *moreRate
 	if model = part(train+validation, "", "-95.zip"); model == nil {
 		return
 	}
 	for i, w := range model.Weights.Values {
-		model.Weights.Values[i] = rounded(w)
+		model.Weights.Values[i] = rounded(w, *bits)
 	}
-	for _, t := range []struct{ name, text string }{{"the first 20,000 of the last 5 %", test[:20000]}, {"all of the last 5 %", test}} {
-		bits, _, err := model.Bits(context.Background(), strings.NewReader(t.text))
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Printf("%s: %.4f bits a character\n", t.name, bits)
-	}
+	show("the first 20,000 of the last 5 %", model, test[:20000])
+	show("all of the last 5 %", model, test)
 	if *out != "" {
 		c.Train.Checkpoint, c.Train.Backend, c.Start.Backend, model.Backend = "", "", "xla", "xla" // no paths of this machine
 		if err := ml.Save(*out, model, ml.Provenance{Method: c}); err != nil {
 			log.Fatal(err)
 		}
 	}
+}
+
+// show prints what a text costs, read from its beginning to its end.
+func show(name string, model *autoregressive.CharRNNModel, text string) {
+	bits, _, err := model.Bits(context.Background(), strings.NewReader(text))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s: %.4f bits a character\n", name, bits)
 }
 
 // trained is the model when it has come to its last step, and nil where the time ended before.
@@ -115,12 +121,12 @@ func alphabet(text string) string {
 	return string(slices.Compact(characters))
 }
 
-// rounded keeps 11 leading bits of each number: the file takes a third of the room.
-func rounded(w *mat.Dense) *mat.Dense {
+// rounded keeps some leading bits of each number, so that the file takes a fraction of the room.
+func rounded(w *mat.Dense, bits int) *mat.Dense {
 	out := mat.DenseCopyOf(w)
 	out.Apply(func(_, _ int, v float64) float64 {
 		fraction, exponent := math.Frexp(v)
-		return math.Ldexp(math.RoundToEven(fraction*(1<<11))/(1<<11), exponent)
+		return math.Ldexp(math.RoundToEven(math.Ldexp(fraction, bits)), exponent-bits)
 	}, out)
 	return out
 }
