@@ -125,3 +125,15 @@ func TestLayersByHand(t *testing.T) {
 		}
 	}
 }
+
+// Scaling by a power of two is the standard library's, to the last bit, where numbers become subnormal or infinite too.
+func TestScale(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for k := -1200; k <= 1200; k++ {
+		for range 20 {
+			if x := math.Copysign(0.5+1.5*r.Float64(), r.NormFloat64()); Scale(x, k) != math.Ldexp(x, k) {
+				t.Fatalf("Scale(%v, %d) = %v, want %v", x, k, Scale(x, k), math.Ldexp(x, k))
+			}
+		}
+	}
+}

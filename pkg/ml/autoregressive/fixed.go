@@ -1,13 +1,17 @@
 package autoregressive
 
-import "math"
+import (
+	"math"
+
+	"github.com/golatent/latent/internal/fixed"
+)
 
 // What is here computes a network step by step in Go: products first, then sums from the left, one rounding each. A compiler may fuse a product and a sum, which rounds once and
 // differs from machine to machine; an explicit conversion of the product forbids it. So a sampled text, and a file that was coded with a network's probabilities,
 // are the same everywhere.
 
-// addProduct adds x·w to y: y_k += Σ_j x_j w_jk, for j from 0 up. w is len(x) rows of len(y) numbers.
-func addProduct(y, x, w []float32) {
+// plainProduct adds x·w to y: y_k += Σ_j x_j w_jk, for j from 0 up. w is len(x) rows of len(y) numbers. addProduct does the same, to the last bit, on processors that have a kernel for it.
+func plainProduct(y, x, w []float32) {
 	n := len(y)
 	for ; len(x) >= 4; x, w = x[4:], w[4*n:] { // four rows at a time: y is read and written once for them
 		a, b, c, d := x[0], x[1], x[2], x[3]
@@ -42,7 +46,7 @@ func exp(x float64) float64 {
 	for _, c := range reciprocals {
 		sum = 1 + float64(float64(sum*r)*c)
 	}
-	return math.Ldexp(sum, int(k))
+	return fixed.Scale(sum, int(k))
 }
 
 var reciprocals = func() (c [14]float64) { // 1/14, 1/13, … 1/1, for Horner's scheme
