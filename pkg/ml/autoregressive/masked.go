@@ -380,12 +380,17 @@ func (l placeBias) column(w constants) (column, error) {
 
 func (l placeBias) reach() int { return 0 }
 
-// keep is what dropout multiplies by: 0 where uniform noise says to leave out, which is a share of it. What stays is scaled up, so that without noise nothing need be done.
-func keep(noise *graph.Node, share float64) *graph.Node {
-	stays := graph.LessThan(noise, graph.Scalar(noise.Graph(), dtypes.Float32, 1-share))
-	return graph.MulScalar(graph.ConvertDType(stays, dtypes.Float32), 1/(1-share))
+// stays is whether uniform noise lets a number stay; a share of them is left out.
+func stays(noise *graph.Node, share float64) *graph.Node {
+	return graph.LessThan(noise, graph.Scalar(noise.Graph(), dtypes.Float32, 1-share))
 }
 
+// keep is what dropout multiplies by: 0 for what is left out. What stays is scaled up, so that without noise nothing need be done.
+func keep(noise *graph.Node, share float64) *graph.Node {
+	return graph.MulScalar(graph.ConvertDType(stays(noise, share), dtypes.Float32), 1/(1-share))
+}
+
+// dropout is keep for a sheet.
 type dropout struct {
 	share float64
 	index int
@@ -395,7 +400,7 @@ func (l dropout) graph(_ *model.Scope, p pass, in []*graph.Node) *graph.Node {
 	if len(p.noise) == 0 {
 		return in[0]
 	}
-	return graph.Mul(in[0], keep(p.noise[l.index], l.share))
+	return graph.Where(stays(p.noise[l.index], l.share), graph.MulScalar(in[0], 1/(1-l.share)), graph.ZerosLike(in[0]))
 }
 
 func (l dropout) column(constants) (column, error) {
