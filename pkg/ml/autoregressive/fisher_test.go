@@ -35,17 +35,6 @@ func scoresOf(t testing.TB, m Scored, x mat.Matrix) *mat.Dense {
 	return u
 }
 
-func logProb(t testing.TB, m interface {
-	LogProb(x mat.Matrix) ([]float64, error)
-}, x mat.Matrix) []float64 {
-	t.Helper()
-	l, err := m.LogProb(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
 // scoredMADEs are small networks of every kind, a little trained.
 func scoredMADEs(t *testing.T) map[string]*MADEModel {
 	out := map[string]*MADEModel{}

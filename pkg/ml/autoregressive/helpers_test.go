@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml/neural"
+	"gonum.org/v1/gonum/mat"
 )
 
 // stopping is a context that ends at a training's first report from a step on, and says when that was.
@@ -34,4 +36,27 @@ func stopped[M any](t *testing.T, step int, fit func(context.Context) (*M, error
 		t.Fatalf("a cancelled training gives %v and %v", m, err)
 	}
 	return m
+}
+
+type withLogProb interface {
+	LogProb(x mat.Matrix) ([]float64, error)
+}
+
+func logProb(t testing.TB, m withLogProb, x mat.Matrix) []float64 {
+	t.Helper()
+	l, err := m.LogProb(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// sameOnBothBackends holds log p of a model on XLA to what it is on the Go backend. again is the model once more: one stays with the backend that it met first.
+func sameOnBothBackends(t *testing.T, x mat.Matrix, m, again withLogProb) {
+	t.Helper()
+	xlatest.Require(t)
+	t.Setenv("GOMLX_BACKEND", "go")
+	onGo := logProb(t, m, x)
+	t.Setenv("GOMLX_BACKEND", "xla:cpu")
+	closeTo(t, "log p on XLA", logProb(t, again, x), onGo, 1e-4)
 }

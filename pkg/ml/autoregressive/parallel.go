@@ -110,7 +110,7 @@ func (o ParallelMultiscale) iterate(ctx context.Context, x, validation mat.Matri
 }
 
 func (o ParallelMultiscale) training(n int) neural.Train {
-	return o.Train.Or(neural.Train{Steps: 1500, Batch: min(64, n), LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
+	return o.Train.Or(neural.Train{Steps: 700, Batch: min(64, n), LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
 }
 
 func (o ParallelMultiscale) complete(d int) (ParallelMultiscale, error) {

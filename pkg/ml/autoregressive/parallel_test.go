@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neural"
@@ -226,14 +225,7 @@ func TestParallelMultiscaleOnBothBackends(t *testing.T) {
 	if v := fit.History.Validation; len(v) != 9 || v[8] < 5 || v[8] > 20 {
 		t.Errorf("validation losses of 16 random bits: %v", v)
 	}
-	onGo := logProb(t, fit, x)
-	xlatest.Require(t)
-	t.Setenv("GOMLX_BACKEND", "xla:cpu")
-	for i, l := range logProb(t, &ParallelMultiscaleModel{Options: fit.Options, Weights: fit.Weights}, x) {
-		if math.Abs(l-onGo[i]) > 1e-4 {
-			t.Errorf("row %d: log p = %v on the Go backend, %v on XLA", i, onGo[i], l)
-		}
-	}
+	sameOnBothBackends(t, x, fit, &ParallelMultiscaleModel{Options: fit.Options, Weights: fit.Weights})
 }
 
 func TestParallelMultiscaleRefuses(t *testing.T) {
@@ -267,7 +259,7 @@ func TestParallelMultiscaleRefuses(t *testing.T) {
 	}
 }
 
-// What groups cost on the digits, with the defaults: no reference says how much, so that the numbers are printed. Some six minutes each on two cores, so only on demand: LATENT_LONG=1 and
+// What groups cost on the digits, with the defaults: no reference says how much, so that the numbers are printed. Some two minutes each on two cores, so only on demand: LATENT_LONG=1 and
 // -timeout 40m, or one by -run TestParallelMultiscaleOnDigits/multiscale.
 func TestParallelMultiscaleOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {

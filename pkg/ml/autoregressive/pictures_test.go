@@ -405,22 +405,7 @@ func TestPicturesOnBothBackends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GOMLX_BACKEND", "go")
-	a, err := m.LogProb(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GOMLX_BACKEND", "xla")
-	again := &PixelCNNModel{Options: m.Options, Weights: m.Weights}
-	b, err := again.LogProb(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range a {
-		if math.Abs(a[i]-b[i]) > 1e-5*math.Abs(a[i]) {
-			t.Errorf("row %d: log p is %v on the Go backend, %v on XLA", i, a[i], b[i])
-		}
-	}
+	sameOnBothBackends(t, x, m, &PixelCNNModel{Options: m.Options, Weights: m.Weights})
 }
 
 func TestPicturesConformance(t *testing.T) {

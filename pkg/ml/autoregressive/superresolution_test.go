@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neural"
@@ -272,14 +271,7 @@ func TestSuperResolutionConformance(t *testing.T) {
 func TestSuperResolutionOnBothBackends(t *testing.T) {
 	x := randomSymbols(9, 32, 16, 2)
 	fit := mustSuper(t, SuperResolution{Network: smallSNAIL(9)}, x)
-	onGo := logProb(t, fit, x)
-	xlatest.Require(t)
-	t.Setenv("GOMLX_BACKEND", "xla:cpu")
-	for i, l := range logProb(t, &SuperResolutionModel{Options: fit.Options, Weights: fit.Weights}, x) {
-		if math.Abs(l-onGo[i]) > 1e-4 {
-			t.Errorf("row %d: log p = %v on the Go backend, %v on XLA", i, onGo[i], l)
-		}
-	}
+	sameOnBothBackends(t, x, fit, &SuperResolutionModel{Options: fit.Options, Weights: fit.Weights})
 }
 
 func TestSuperResolutionRefuses(t *testing.T) {
