@@ -25,7 +25,7 @@ import (
 // other; with one pixel a group nothing is. The likelihood is exact for the model, and costs a pass for each group.
 //
 // One network serves all groups: it sees the pixels that are there, 0 where none is, and which these are, and says something of all places. In a step each picture trains one group,
-// that of a pixel by chance, so that the loss is −log p(x) in nats on average.
+// that of a pixel by chance, so that the loss is −log p(x) in nats on average: the more groups, the more steps a training wants.
 type ParallelMultiscale struct {
 	Height, Width int     // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
 	Levels        int     // values a pixel can take, 0 to Levels−1; 0 means 2

@@ -259,7 +259,7 @@ func TestParallelMultiscaleRefuses(t *testing.T) {
 	}
 }
 
-// What groups cost on the digits, with the defaults: no reference says how much, so that the numbers are printed. Some two minutes each on two cores, so only on demand: LATENT_LONG=1 and
+// What groups cost on the digits, with the defaults: no reference says how much, so that the numbers are printed. Some three minutes each on two cores, so only on demand: LATENT_LONG=1 and
 // -timeout 40m, or one by -run TestParallelMultiscaleOnDigits/multiscale.
 func TestParallelMultiscaleOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
