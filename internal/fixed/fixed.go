@@ -41,7 +41,7 @@ func Exp(x float64) float64 {
 	return Scale(sum, int(k))
 }
 
-// Scale is math.Ldexp(x, k), ten times as fast where x is not far from 1 and no bit is lost.
+// Scale is math.Ldexp(x, k), by a product with 2ᵏ where that is a normal number: either rounds once.
 func Scale(x float64, k int) float64 {
 	if k < -1000 || k > 1000 {
 		return math.Ldexp(x, k)
