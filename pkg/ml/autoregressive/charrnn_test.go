@@ -192,6 +192,14 @@ func TestCharRNNOnBothBackends(t *testing.T) {
 	}
 }
 
+// A text of few windows trains with the defaults too: on all of them in each step.
+func TestCharRNNOfAShortText(t *testing.T) {
+	fit, err := CharRNN{Hidden: 4, Sequence: 40, Train: neural.Train{Steps: 2, Backend: "go"}}.Fit(t.Context(), rhyme)
+	if err != nil || len(fit.History.Loss) != 2 {
+		t.Errorf("%v, %v", fit, err)
+	}
+}
+
 // A training that is cut off goes on from its checkpoint to the very weights of one that was not.
 func TestCharRNNGoesOn(t *testing.T) {
 	text := strings.Repeat(rhyme, 5)
