@@ -1,13 +1,6 @@
 package fft
 
-import (
-	"os"
-
-	"golang.org/x/sys/cpu"
-)
-
-// LATENT_BLAS=plain turns every kernel of the library off, this one too.
-var useAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA && os.Getenv("LATENT_BLAS") != "plain"
+import "github.com/golatent/latent/internal/kernels"
 
 // radix4AVX2 does what plainRadix4 does with one p. The four inputs lie in bytes apart, the four outputs width numbers.
 //
@@ -15,7 +8,7 @@ var useAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA && os.Getenv("LATENT_BLAS") != "
 func radix4AVX2(xr, xi *float64, in int, yr, yi *float64, width int, w *[6]float64)
 
 func radix4(xr, xi, yr, yi, w []float64, m, width int) {
-	if !useAVX2 {
+	if !kernels.AVX2 {
 		plainRadix4(xr, xi, yr, yi, w, m, width)
 		return
 	}

@@ -1,13 +1,6 @@
 package manifold
 
-import (
-	"os"
-
-	"golang.org/x/sys/cpu"
-)
-
-// LATENT_BLAS=plain turns every kernel of the library off, this one too.
-var useAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA && os.Getenv("LATENT_BLAS") != "plain"
+import "github.com/golatent/latent/internal/kernels"
 
 // repelAVX2 adds up what plainRepel does, in four lanes each, over n points, a multiple of 8.
 //
@@ -16,7 +9,7 @@ func repelAVX2(n int, x, y float64, xs, ys *float64, sums *[12]float64)
 
 func repel(x, y float64, xs, ys []float64) (z, fx, fy float64) {
 	n := len(xs) &^ 7
-	if !useAVX2 || n == 0 {
+	if !kernels.AVX2 || n == 0 {
 		return plainRepel(x, y, xs, ys)
 	}
 	_ = ys[len(xs)-1]
