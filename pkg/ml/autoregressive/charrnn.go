@@ -84,22 +84,21 @@ func (c CharRNN) Iterate(ctx context.Context, text string) iter.Seq2[*CharRNNMod
 func (c CharRNN) IterateValidated(ctx context.Context, text, validation string) iter.Seq2[*CharRNNModel, error] {
 	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *CharRNNModel, error) {
 		n, v, p, err := c.problem(text, validation)
-		return c.train(p), p, func(r *neural.Result) *CharRNNModel {
+		if err != nil {
+			return c.Train, p, nil, err
+		}
+		return c.training(p.Data[0].Len()), p, func(r *neural.Result) *CharRNNModel {
 			return &CharRNNModel{Cell: n.cell, Hidden: n.hidden, Layers: n.layers, Embed: n.embed, Vocabulary: string(v.characters), Weights: r.Weights, History: r.History, Backend: r.Backend,
 				Stopped: r.Stopped}
-		}, err
+		}, nil
 	})
 }
 
 const charRNNMethod = "autoregressive.CharRNN"
 
-// train fills in the defaults. On Shakespeare many steps with few windows did better than few with many, which took longer.
-func (c CharRNN) train(p neural.Problem) neural.Train {
-	t := neural.Train{Steps: 4000, LearningRate: 8e-3, Schedule: neural.Cosine, ClipNorm: 1}
-	if len(p.Data) > 0 {
-		t.Batch = min(16, p.Data[0].Len())
-	}
-	return c.Train.Or(t)
+// training has the defaults for n windows. On Shakespeare many steps with few windows did better than few with many, which took longer.
+func (c CharRNN) training(n int) neural.Train {
+	return c.Train.Or(neural.Train{Steps: 4000, Batch: min(16, n), LearningRate: 8e-3, Schedule: neural.Cosine, ClipNorm: 1})
 }
 
 // problem checks options and texts and states what is trained.

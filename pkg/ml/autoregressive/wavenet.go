@@ -81,7 +81,7 @@ func (w WaveNet) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*WaveNetMo
 			return vocabulary{}, nil, w.Train, err
 		}
 		n, d := y.Dims()
-		train := w.Train.Or(neural.Train{Steps: 1000, Batch: min(32, n), LearningRate: 2e-3, Schedule: neural.Cosine, ClipNorm: 1})
+		train := w.training(n)
 		rows, held := train.Split(n)
 		if len(rows) == 0 {
 			return vocabulary{}, nil, w.Train, ml.BadParameter(waveNetMethod, "Train.Holdout", train.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
@@ -133,18 +133,19 @@ func (w WaveNet) IterateText(ctx context.Context, text, validation string) iter.
 		if length < 2 || length > 1<<16 {
 			return v, nil, w.Train, ml.BadParameter(waveNetMethod, "Sequence", w.Sequence, "2 to 65536, or 0 for 128")
 		}
-		train := w.Train.Or(neural.Train{Steps: 1000, LearningRate: 2e-3, Schedule: neural.Cosine, ClipNorm: 1})
 		if err := textData(waveNetMethod, v, length, text, validation, p); err != nil {
-			return v, nil, train, err
+			return v, nil, w.Train, err
 		}
-		if train.Batch == 0 {
-			train.Batch = min(32, p.Data[0].Len())
-		}
-		return v, &waveNet{levels: len(v.characters), length: length}, train, nil
+		return v, &waveNet{levels: len(v.characters), length: length}, w.training(p.Data[0].Len()), nil
 	})
 }
 
 const waveNetMethod = "autoregressive.WaveNet"
+
+// training has the defaults for n sequences.
+func (w WaveNet) training(n int) neural.Train {
+	return w.Train.Or(neural.Train{Steps: 1000, Batch: min(32, n), LearningRate: 2e-3, Schedule: neural.Cosine, ClipNorm: 1})
+}
 
 // waveNet is a WaveNet whose options are complete: what graph and steps are built from.
 type waveNet struct {
