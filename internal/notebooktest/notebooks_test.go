@@ -1,6 +1,6 @@
-// Package notebooks holds no code: this test holds every committed notebook to the contract that a reader relies on. Whether
-// the cells still print what is committed is for `make notebooks CHECK=yes`, which needs the kernel; this needs only the files.
-package notebooks
+// Package notebooktest holds no code: its test holds every committed notebook to the contract that a reader relies on. Whether
+// the cells still print what is committed is for `make check-notebooks`, which needs the kernel; this needs only the files.
+package notebooktest
 
 import (
 	"encoding/json"
@@ -55,12 +55,12 @@ func (t *text) UnmarshalJSON(b []byte) error {
 }
 
 func TestNotebooksKeepTheContract(t *testing.T) {
-	files, err := filepath.Glob("[0-9]*.ipynb")
+	files, err := filepath.Glob("../../notebooks/[0-9]*.ipynb")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no notebooks found (%v)", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(file, ".ipynb"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".ipynb"), func(t *testing.T) {
 			for _, problem := range contract(file) {
 				t.Error(problem)
 			}
