@@ -124,8 +124,9 @@ func (l *histogram) describe(o *options) string {
 			top = i
 		}
 	}
+	from, to := ends(start+width*float64(top), start+width*float64(top+1))
 	s := fmt.Sprintf("histogram of %s%s in %s, highest between %s and %s", count(len(l.values), "value", "values"), before(" of ", o.name),
-		count(len(heights), "bar", "bars"), figures(start+width*float64(top)), figures(start+width*float64(top+1)))
+		count(len(heights), "bar", "bars"), from, to)
 	if l.skipped > 0 {
 		s += fmt.Sprintf(" (%d more are not finite and left out)", l.skipped)
 	}

@@ -210,9 +210,14 @@ func (l *curve) describe(o *options) string {
 		s += " " + n
 	}
 	if lo <= hi {
-		s += fmt.Sprintf(" between %s and %s", figures(lo), figures(hi))
-		if first, last := l.ys[0], l.ys[len(l.ys)-1]; finite(first, last) {
-			s += fmt.Sprintf(", starting at %s and ending at %s", figures(first), figures(last))
+		from, to := ends(lo, hi)
+		s += fmt.Sprintf(" between %s and %s", from, to)
+		// The ends themselves depend on where an iteration stops.
+		switch change := l.ys[len(l.ys)-1] - l.ys[0]; {
+		case change > (hi-lo)/2 && from != to:
+			s += ", rising"
+		case change < (lo-hi)/2 && from != to:
+			s += ", falling"
 		}
 	}
 	if o.low != nil {

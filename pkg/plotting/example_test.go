@@ -16,7 +16,7 @@ func Example() {
 	fig := plotting.Scatter(x, []int{0, 0, 1, 1}).Names("setosa", "versicolor").X("petal length (cm)").Y("petal width (cm)")
 	r, err := fig.Render()
 	fmt.Println(r.Alt, err)
-	// Output: scatter plot of 4 points in 2 classes: setosa (2), versicolor (2). Axes: petal length (cm) from 1.164 to 4.836, petal width (cm) from 0.148 to 1.552. <nil>
+	// Output: scatter plot of 4 points in 2 classes: setosa (2), versicolor (2). Axes: petal length (cm) from 1.16 to 4.84, petal width (cm) from 0.15 to 1.55. <nil>
 }
 
 // Marks are laid over each other, the first at the bottom.

@@ -125,8 +125,9 @@ func (l *ellipse) draw(d *drawing, o *options) error {
 }
 
 func (l *ellipse) describe(o *options) string {
-	return fmt.Sprintf("ellipse%s around (%s, %s), standard deviations %s and %s along its axes", before(" ", o.name), figures(l.cx), figures(l.cy),
-		figures(math.Hypot(l.major[0], l.major[1])), figures(math.Hypot(l.minor[0], l.minor[1])))
+	major, minor := math.Hypot(l.major[0], l.major[1]), math.Hypot(l.minor[0], l.minor[1])
+	return fmt.Sprintf("ellipse%s around (%s, %s), standard deviations %s and %s along its axes", before(" ", o.name),
+		rounded(l.cx, 10*major), rounded(l.cy, 10*major), rounded(major, 10*major), rounded(minor, 10*major))
 }
 
 // maxCells bounds the work for Voronoi cells, which grows with the square of their number.

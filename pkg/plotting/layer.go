@@ -257,6 +257,36 @@ func figures(v float64) string {
 	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 4, 64), "-", "−")
 }
 
+// ends names the ends of a range by digits that matter in it, three of its width at most, so that a description says the same on every processor.
+func ends(lo, hi float64) (from, to string) {
+	width := hi - lo
+	if !finite(width) || width <= 1e-9*max(math.Abs(lo), math.Abs(hi)) {
+		return figures(lo), figures(hi)
+	}
+	return rounded(lo, width), rounded(hi, width)
+}
+
+// rounded writes v to a hundredth of the power of ten below width.
+func rounded(v, width float64) string {
+	places := 2 - int(math.Floor(math.Log10(width)))
+	unit := math.Pow(10, float64(places))
+	r := math.Round(v*unit) / unit
+	switch {
+	case !finite(r):
+		return figures(v)
+	case r == 0:
+		return "0"
+	case places < 0 || places > 6 || math.Abs(r) >= 1e6:
+		return figures(r)
+	}
+	return strings.ReplaceAll(strconv.FormatFloat(r, 'f', -1, 64), "-", "−")
+}
+
+// significant writes a positive number by two digits, for an axis whose ends lie powers of ten apart.
+func significant(v float64) string {
+	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 2, 64), "-", "−")
+}
+
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

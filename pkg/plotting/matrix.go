@@ -188,7 +188,8 @@ func (l *matrix) write(d *drawing, o *options) {
 
 func (l *matrix) describe(o *options) string {
 	s := l.theScale(&options{limits: o.limits, colors: Grey})
-	out := fmt.Sprintf("matrix of %s and %s%s, values from %s to %s", count(l.r, "row", "rows"), count(l.c, "column", "columns"), before(" of ", o.name), figures(s.lo), figures(s.hi))
+	from, to := ends(s.lo, s.hi)
+	out := fmt.Sprintf("matrix of %s and %s%s, values from %s to %s", count(l.r, "row", "rows"), count(l.c, "column", "columns"), before(" of ", o.name), from, to)
 	if l.written(o) && l.r*l.c <= 36 {
 		out += ": "
 		for i := range l.r {

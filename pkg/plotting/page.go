@@ -523,7 +523,7 @@ func (g *page) describe() string {
 	if g.hints.bare {
 		return out + "."
 	}
-	axis := func(label, otherwise string, a plot.Axis, named []plot.Tick, none bool) string {
+	axis := func(label, otherwise string, a plot.Axis, named []plot.Tick, none, log bool) string {
 		label = either(label, otherwise)
 		switch {
 		case none:
@@ -531,11 +531,15 @@ func (g *page) describe() string {
 		case named != nil:
 			return fmt.Sprintf("%s with %s", label, count(len(named), "name", "names"))
 		default:
-			return fmt.Sprintf("%s from %s to %s", label, figures(a.Min), figures(a.Max))
+			from, to := ends(a.Min, a.Max)
+			if log {
+				from, to = significant(a.Min), significant(a.Max)
+			}
+			return fmt.Sprintf("%s from %s to %s", label, from, to)
 		}
 	}
-	x := axis(g.hints.xLabel, "horizontal axis", g.plot.X, g.hints.xTicks, g.hints.noX)
-	y := axis(g.hints.yLabel, "vertical axis", g.plot.Y, g.hints.yTicks, g.hints.noY)
+	x := axis(g.hints.xLabel, "horizontal axis", g.plot.X, g.hints.xTicks, g.hints.noX, g.p.logX)
+	y := axis(g.hints.yLabel, "vertical axis", g.plot.Y, g.hints.yTicks, g.hints.noY, g.p.logY)
 	switch {
 	case x == "" && y == "":
 		return out + "."

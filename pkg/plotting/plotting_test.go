@@ -695,3 +695,39 @@ func BenchmarkScatter(b *testing.B) {
 		})
 	}
 }
+
+// A description says what is drawn, and the same when the last digits of the data are others: so do they on another processor.
+func TestDescriptionsHoldOnEveryProcessor(t *testing.T) {
+	describe := func(jitter float64) string {
+		ys := []float64{1385.9 + jitter, 600.2, 400, 373.2 - jitter}
+		shape := mat.NewSymDense(2, []float64{2.25 + jitter, 0, 0, 0.25})
+		grid := mat.NewDense(1, 3, []float64{-0.5, 0, 1.25 + jitter})
+		fig := New(Line(nil, ys).Label("J"), Ellipse([]float64{0.01 + jitter, 2}, shape), Points(mat.NewDense(3, 2, []float64{0, 0, 1, 1, 2, 2})).Values([]float64{-3 - jitter, 0, 9}))
+		a, err := fig.Render()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := Matrix(grid).Render()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Alt + "\n" + b.Alt
+	}
+	exact := describe(0)
+	if got := describe(1e-5); got != exact {
+		t.Errorf("%s\n%s", exact, got)
+	}
+	for _, want := range []string{"line J between 370 and 1390, falling", "ellipse around (0, 2), standard deviations 1.5 and 0.5", "from −9 to 9", "values from −1.25 to 1.25"} {
+		if !strings.Contains(exact, want) {
+			t.Errorf("no %q in %s", want, exact)
+		}
+	}
+	flat, err := Line(nil, []float64{1, 1 + 1e-15, 1 - 1e-15}).Render()
+	if err != nil || !strings.Contains(flat.Alt, "line between 1 and 1.") {
+		t.Errorf("a constant but for rounding: %q, %v", flat.Alt, err)
+	}
+	log, err := Line([]float64{1, 2, 3}, []float64{5.689e-8, 0.1, 9}).LogY().Render()
+	if err != nil || !strings.Contains(log.Alt, "between 0 and 9, rising") || !strings.Contains(log.Alt, "e−08 to ") {
+		t.Errorf("%q, %v", log.Alt, err)
+	}
+}

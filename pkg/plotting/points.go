@@ -310,7 +310,8 @@ func (l *points) describe(o *options) string {
 		s += " in " + count(len(classes), "class", "classes") + ": " + strings.Join(parts, ", ")
 	case o.values != nil:
 		c := l.scale(o)
-		s += fmt.Sprintf(" colored by %s from %s to %s", either(o.name, "value"), figures(c.lo), figures(c.hi))
+		from, to := ends(c.lo, c.hi)
+		s += fmt.Sprintf(" colored by %s from %s to %s", either(o.name, "value"), from, to)
 	case o.name != "":
 		s += ", " + o.name
 	}
