@@ -95,9 +95,23 @@ func Check(claim string, holds bool) {
 	say("✓ " + claim)
 }
 
-// CheckClose is Check for a number that should be want to within tol (absolute); it prints the number.
+// CheckClose is Check for a number that should be want to within tol (absolute). It prints the number to the decimal place of tol: what lies below that is
+// rounding, and another on another processor.
 func CheckClose(claim string, got, want, tol float64) {
-	text := fmt.Sprintf("%s: %s, expected %s ± %s", claim, Number(got), Number(want), Number(tol))
+	shown := got
 	// The comparison is false for a NaN on either side.
-	Check(text, math.Abs(got-want) <= tol || got == want)
+	holds := math.Abs(got-want) <= tol || got == want
+	if holds && tol > 0 {
+		shown = roundTo(got, math.Floor(math.Log10(tol)+1e-9))
+	}
+	Check(fmt.Sprintf("%s: %s, expected %s ± %s", claim, Number(shown), Number(want), Number(tol)), holds)
+}
+
+// roundTo rounds to a multiple of 10^place; a place below a number's own digits leaves it as it is.
+func roundTo(x, place float64) float64 {
+	unit := math.Pow(10, -place)
+	if r := math.Round(x*unit) / unit; !math.IsInf(x*unit, 0) && !math.IsNaN(r) {
+		return r + 0 // not -0
+	}
+	return x
 }

@@ -64,6 +64,30 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What CheckClose prints is the same whatever a processor rounds, and as it is where it fails.
+func TestCheckCloseShowsNoRounding(t *testing.T) {
+	for _, c := range []struct {
+		got, want, tol float64
+		says           string
+	}{
+		{1.483e-11, 0, 1e-6, "0, expected 0 ± 1e-06"},
+		{-1e-16, 0, 1e-12, "0, expected 0 ± 1e-12"},
+		{11.500000000000002, 11.5, 1e-12, "11.5, expected 11.5 ± 1e-12"},
+		{0.5191, 0.52, 0.01, "0.52, expected 0.52 ± 0.01"},
+		{1.914, 1.92, 0.01, "1.91, expected 1.92 ± 0.01"},
+		{343.5, 344, 5, "344, expected 344 ± 5"},
+		{-180.18548, -180.185, 0.001, "-180.2, expected -180.2 ± 0.001"},
+		{3, 3, 0, "3, expected 3 ± 0"},
+		{0.1234, 0, 1e-6, "0.1234, expected 0 ± 1e-06"},
+		{math.NaN(), 0, 1, "NaN, expected 0 ± 1"},
+	} {
+		shown, stderr, _ := cellRun(t, func() { CheckClose("x", c.got, c.want, c.tol) })
+		if said := strings.Join(shown, "") + stderr; !strings.Contains(said, " x: "+c.says) {
+			t.Errorf("CheckClose(%v, %v, %v) says %q, want %q", c.got, c.want, c.tol, said, c.says)
+		}
+	}
+}
+
 func TestMust(t *testing.T) {
 	if _, _, status := cellRun(t, func() {
 		if Must(7, nil) != 7 {
