@@ -2,7 +2,8 @@
 #
 #   make lab              JupyterLab on the notebooks          PORT=8899  OPEN=no  BACKEND=cuda
 #   make test             all tests, as CI runs them
-#   make notebooks        execute notebooks, write outputs     NB=03  CHECK=yes  JOBS=2
+#   make notebooks        execute what is stale, write outputs  NB=03  ALL=yes  JOBS=2
+#   make check-notebooks  do they still say what is committed   NB=03  ALL=yes  AS=plain  JOBS=2
 #   make bench            the library beside its Python peers  BENCH=kmeans  ROUNDS=2
 #   make growth           how the cost of each method grows with its data
 #   make course           a folder for nbgrader to run a course in   COURSE=../my-course
@@ -19,6 +20,9 @@ PORT ?= 8888
 IP ?= 127.0.0.1
 JOBS ?= 2
 ROUNDS ?= 2
+ifeq ($(origin AS),default)
+AS := # make's own name for the assembler
+endif
 
 # What Jupyter writes stays in the clone: data, the trust database and kernels in .venv, the reader's settings in .jupyter.
 jupyter := env -u PYTHONPATH JUPYTER_DATA_DIR=$(CURDIR)/.venv/share/jupyter JUPYTER_CONFIG_DIR=$(CURDIR)/.jupyter \
@@ -54,14 +58,17 @@ unit:
 
 conformance:
 	@tools/setup.sh test
+	$(python) -m unittest discover -s tools/nbtest
 	$(python) tools/nbtest/conformance.py
 	$(python) tools/nbtest/offline.py
 
+# A notebook is stale when what its outputs depend on has changed since they were made: its cells, the packages that they reach, pinned versions.
 notebooks: setup
-	$(python) tools/nbtest/execute.py --jobs $(JOBS) $(if $(CHECK),--check) $(NB)
+	$(python) tools/nbtest/execute.py --jobs $(JOBS) $(if $(ALL),--all) $(NB)
 
+# What is stale, and of the rest a sample on a processor that is played; the commit chooses both. ALL=yes: every one. AS: plain, avx2, one, xla-avx2, xla-sse4 or none.
 check-notebooks: setup
-	$(python) tools/nbtest/execute.py --check --jobs $(JOBS)
+	$(python) tools/nbtest/execute.py --check --jobs $(JOBS) $(if $(ALL),--all) $(if $(AS),--as $(AS)) $(NB)
 
 browser:
 	@tools/setup.sh test
