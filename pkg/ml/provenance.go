@@ -48,9 +48,17 @@ func FingerprintOf(x mat.Matrix) Fingerprint {
 	r, c := x.Dims()
 	h := sha256.New()
 	row := make([]byte, 8*c)
+	s, isSparse := x.(sparse)
 	for i := range r {
-		for j := range c {
-			binary.LittleEndian.PutUint64(row[8*j:], math.Float64bits(x.At(i, j)))
+		if isSparse {
+			clear(row)
+			s.DoRowNonZero(i, func(_, j int, v float64) {
+				binary.LittleEndian.PutUint64(row[8*j:], math.Float64bits(v))
+			})
+		} else {
+			for j := range c {
+				binary.LittleEndian.PutUint64(row[8*j:], math.Float64bits(x.At(i, j)))
+			}
 		}
 		h.Write(row)
 	}
