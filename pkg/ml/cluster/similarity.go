@@ -4,21 +4,18 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
 )
 
-// Adjacency is an undirected graph of n nodes with weighted edges: node i is joined to Index[k] with Weight[k] for k from Start[i] to Start[i+1]−1, in
-// ascending order. An edge stands at both of its ends, no node is joined to itself, and weights are positive.
-type Adjacency struct {
-	Start  []int // length n+1
-	Index  []int
-	Weight []float64
-}
+// Adjacency is an undirected graph of n nodes with weighted edges: the symmetric n×n matrix of weights,
+// which are positive, with zeros where there is no edge and on the diagonal. An edge stands at both of
+// its ends.
+type Adjacency struct{ csr.Matrix }
 
 func init() { ml.Register[Adjacency]("cluster.Adjacency") }
 
@@ -58,13 +55,13 @@ func (s NearestNeighbors) Graph(ctx context.Context, x mat.Matrix) (*Adjacency, 
 	}
 	n, _ := dense.Dims()
 	if n == 1 {
-		return &Adjacency{Start: []int{0, 0}}, ctx.Err()
+		return &Adjacency{csr.Matrix{Columns: 1, Start: []int{0, 0}}}, ctx.Err()
 	}
 	g, err := neighbors.KNN{K: min(orDefault(s.K, 10), n-1), Metric: s.Metric}.Fit(ctx, dense)
 	if err != nil {
 		return nil, err
 	}
-	return weighted(g.Symmetric(s.Mutual), func(float64) float64 { return 1 }), nil
+	return weighted(ctx, g.Symmetric(s.Mutual), func(float64) float64 { return 1 })
 }
 
 // Graph joins rows within the radius.
@@ -73,7 +70,7 @@ func (s EpsilonGraph) Graph(ctx context.Context, x mat.Matrix) (*Adjacency, erro
 	if err != nil {
 		return nil, err
 	}
-	return weighted(g, func(float64) float64 { return 1 }), nil
+	return weighted(ctx, g, func(float64) float64 { return 1 })
 }
 
 // Graph joins all rows.
@@ -86,32 +83,16 @@ func (s GaussianGraph) Graph(ctx context.Context, x mat.Matrix) (*Adjacency, err
 	if err != nil {
 		return nil, err
 	}
-	return weighted(g, func(d float64) float64 { r := d / s.Sigma; return math.Exp(-r * r / 2) }), nil
+	return weighted(ctx, g, func(d float64) float64 { r := d / s.Sigma; return math.Exp(-r * r / 2) })
 }
 
-// weighted gives the edges of a symmetric graph their weights, in the order of the nodes.
-func weighted(g *neighbors.Graph, weight func(d float64) float64) *Adjacency {
-	type edge struct {
-		to int
-		w  float64
+// weighted gives the edges of a symmetric graph their weights.
+func weighted(ctx context.Context, g *neighbors.Graph, weight func(d float64) float64) (*Adjacency, error) {
+	m, err := g.Matrix(ctx, g.Len(), weight)
+	if err != nil {
+		return nil, err
 	}
-	a := &Adjacency{Start: make([]int, 1, g.Len()+1), Index: make([]int, 0, len(g.Index)), Weight: make([]float64, 0, len(g.Index))}
-	var edges []edge
-	for i := range g.Len() {
-		rows, d := g.Of(i)
-		edges = edges[:0]
-		for k, j := range rows {
-			if w := weight(d[k]); w > 0 {
-				edges = append(edges, edge{j, w})
-			}
-		}
-		slices.SortFunc(edges, func(a, b edge) int { return a.to - b.to })
-		for _, e := range edges {
-			a.Index, a.Weight = append(a.Index, e.to), append(a.Weight, e.w)
-		}
-		a.Start = append(a.Start, len(a.Index))
-	}
-	return a
+	return &Adjacency{*m}, nil
 }
 
 // FromEdges makes a graph of n nodes from a list of edges, each given once or in both directions, in any order. Nil weights mean 1 each; the weights of an
@@ -153,88 +134,55 @@ func FromEdges(n int, edges [][2]int, weights []float64) (*Adjacency, error) {
 			}
 		}
 	}
-	g := &neighbors.Graph{Start: make([]int, 1, n+1)}
-	both := make([][]int, n)
+	var from, to []int
+	var w []float64
 	for i := range n {
-		for j := range sums[i] {
-			both[i] = append(both[i], j)
+		for j, v := range sums[i] {
+			from, to, w = append(from, i), append(to, j), append(w, v)
 			if _, ok := sums[j][i]; !ok {
-				both[j] = append(both[j], i)
+				from, to, w = append(from, j), append(to, i), append(w, v)
 			}
 		}
 	}
-	for i := range n {
-		slices.Sort(both[i])
-		for _, j := range both[i] {
-			w, ok := sums[i][j]
-			if !ok {
-				w = sums[j][i]
-			}
-			g.Index, g.Distance = append(g.Index, j), append(g.Distance, w)
-		}
-		g.Start = append(g.Start, len(g.Index))
+	m, err := csr.FromTriplets(n, n, from, to, w)
+	if err != nil {
+		return nil, err
 	}
-	return weighted(g, func(w float64) float64 { return w }), nil
+	return &Adjacency{*m}, nil
 }
 
 // Len returns the number of nodes.
-func (a *Adjacency) Len() int { return len(a.Start) - 1 }
+func (a *Adjacency) Len() int { return a.Rows() }
 
 // Degrees returns the sum of the weights at each node.
-func (a *Adjacency) Degrees() []float64 {
-	d := make([]float64, a.Len())
-	for i := range d {
-		for _, w := range a.Weight[a.Start[i]:a.Start[i+1]] {
-			d[i] += w
-		}
-	}
-	return d
-}
-
-// Components numbers the connected components, as neighbors.Graph.Components does.
-func (a *Adjacency) Components() (component []int, count int) {
-	return (&neighbors.Graph{Start: a.Start, Index: a.Index, Distance: a.Weight}).Components()
-}
-
-// Pairs returns each edge once, smaller node first.
-func (a *Adjacency) Pairs() [][2]int {
-	return (&neighbors.Graph{Start: a.Start, Index: a.Index, Distance: a.Weight}).Pairs()
-}
+func (a *Adjacency) Degrees() []float64 { return a.RowSums() }
 
 // Dense returns the n×n matrix of weights, with zeros where there is no edge.
 func (a *Adjacency) Dense() *mat.SymDense {
-	m := mat.NewSymDense(a.Len(), nil)
-	for i := range a.Len() {
-		for k := a.Start[i]; k < a.Start[i+1]; k++ {
-			m.SetSym(i, a.Index[k], a.Weight[k])
-		}
-	}
-	return m
+	return mat.NewSymDense(a.Len(), a.Matrix.Dense().RawMatrix().Data)
 }
 
 // check reports what makes an Adjacency that a caller put together no undirected graph.
 func (a *Adjacency) check(method string) error {
-	if a == nil || len(a.Start) < 2 {
+	if a == nil || a.Rows() == 0 {
 		return ml.Empty(method, "the graph has no nodes")
 	}
-	n := a.Len()
-	if a.Start[0] != 0 || a.Start[n] != len(a.Index) || len(a.Index) != len(a.Weight) || !slices.IsSorted(a.Start) {
-		return ml.BadShape(method, "Start, Index and Weight do not fit each other: %d nodes, Start ends at %d, %d indices, %d weights", n, a.Start[n], len(a.Index), len(a.Weight))
+	if err := a.Check(method); err != nil {
+		return err
+	}
+	n := a.Rows()
+	if a.Columns != n {
+		return ml.BadShape(method, "the graph has %d rows and %d columns, want as many", n, a.Columns)
 	}
 	for i := range n {
-		before := -1
-		for k := a.Start[i]; k < a.Start[i+1]; k++ {
-			j, w := a.Index[k], a.Weight[k]
-			if j <= before || j >= n || j == i {
-				return ml.BadParameter(method, fmt.Sprintf("Index[%d]", k), j, fmt.Sprintf("nodes other than %d, below %d, in ascending order", i, n))
-			}
-			before = j
-			if !(w > 0) || math.IsInf(w, 1) {
-				return ml.BadParameter(method, fmt.Sprintf("Weight[%d]", k), w, "a positive number")
-			}
-			back, ok := slices.BinarySearch(a.Index[a.Start[j]:a.Start[j+1]], i)
-			if !ok || a.Weight[a.Start[j]+back] != w {
-				return ml.BadParameter(method, fmt.Sprintf("Weight[%d]", k), w, fmt.Sprintf("the same weight from %d to %d and back", i, j))
+		columns, weights := a.Of(i)
+		for k, j := range columns {
+			if w := weights[k]; j == i || !(w > 0) {
+				return ml.BadParameter(method, sprintf("the weight from %d to %d", i, j), w,
+					"a positive number, and an edge between different nodes")
+			} else if a.At(j, i) != w {
+				return ml.BadParameter(method, sprintf("the weight from %d to %d", i, j), w,
+					sprintf("the same weight from %d to %d and back", i, j))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -120,7 +121,7 @@ func (s Spectral) check(n int) error {
 
 // laplacian is the graph's Laplacian as an operator: symmetric, also for RandomWalk, whose eigenvectors are those of Symmetric over √degree.
 type laplacian struct {
-	a         *Adjacency // weights divided by the roots of both degrees, unless unnormalized
+	weights   *csr.Matrix // divided by the roots of both degrees, unless unnormalized
 	kind      Laplacian
 	diagonal  []float64
 	root      []float64   // √degree, 1 where it is 0
@@ -132,7 +133,7 @@ type laplacian struct {
 
 func newLaplacian(a *Adjacency, kind Laplacian, tau float64) *laplacian {
 	n := a.Len()
-	l := &laplacian{a: a, kind: kind, diagonal: a.Degrees(), root: make([]float64, n), constant: tau / float64(n)}
+	l := &laplacian{weights: &a.Matrix, kind: kind, diagonal: a.Degrees(), root: make([]float64, n), constant: tau / float64(n)}
 	count := 1
 	l.component = make([]int, n)
 	if tau == 0 {
@@ -148,11 +149,8 @@ func newLaplacian(a *Adjacency, kind Laplacian, tau float64) *laplacian {
 	}
 	if kind != Unnormalized {
 		l.upper = 2
-		l.a = &Adjacency{Start: a.Start, Index: a.Index, Weight: make([]float64, len(a.Weight))}
+		l.weights = a.Map(func(i, j int, w float64) float64 { return w / l.root[i] / l.root[j] })
 		for i := range n {
-			for k := a.Start[i]; k < a.Start[i+1]; k++ {
-				l.a.Weight[k] = a.Weight[k] / l.root[i] / l.root[a.Index[k]]
-			}
 			l.diagonal[i] = min(l.diagonal[i], 1) // of a node without edges it stays 0
 			if l.diagonal[i] > 0 {
 				l.diagonal[i] = 1
@@ -197,9 +195,9 @@ func (l *laplacian) Apply(dst, src []float64, width int) {
 			for k, v := range src[i*width : (i+1)*width] {
 				row[k] = l.diagonal[i] * v
 			}
-			for k := l.a.Start[i]; k < l.a.Start[i+1]; k++ {
-				j := l.a.Index[k]
-				blas.Axpy(-l.a.Weight[k], src[j*width:(j+1)*width], row)
+			columns, weights := l.weights.Of(i)
+			for k, j := range columns {
+				blas.Axpy(-weights[k], src[j*width:(j+1)*width], row)
 			}
 			if l.constant > 0 {
 				blas.Axpy(-1/l.weightOf(i), constant, row)

@@ -15,6 +15,7 @@ import (
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/cluster"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/evaluate"
 	"github.com/golatent/latent/pkg/ml/mltest"
@@ -172,10 +173,7 @@ func TestSpectralInvariance(t *testing.T) {
 			t.Fatal(err)
 		}
 		a, _ := cluster.NearestNeighbors{}.Graph(context.Background(), d.X)
-		heavy := &cluster.Adjacency{Start: a.Start, Index: a.Index, Weight: make([]float64, len(a.Weight))}
-		for k, w := range a.Weight {
-			heavy.Weight[k] = 1000 * w
-		}
+		heavy := &cluster.Adjacency{Matrix: *a.Map(func(_, _ int, w float64) float64 { return 1000 * w })}
 		other, err := s.FitGraph(context.Background(), heavy)
 		if err != nil {
 			t.Fatal(err)
@@ -252,9 +250,9 @@ func TestSpectralBadInput(t *testing.T) {
 		{"sigma", fit(cluster.Spectral{K: 2, Graph: cluster.GaussianGraph{Sigma: math.NaN()}}), ml.ErrParameter, "Sigma = NaN"},
 		{"metric", fit(cluster.Spectral{K: 2, Graph: cluster.NearestNeighbors{Metric: distance.Minkowski{R: -1}}}), ml.ErrParameter, "R = -1"},
 		{"no graph", graph(nil), ml.ErrEmpty, "no nodes"},
-		{"broken graph", graph(&cluster.Adjacency{Start: []int{0, 1}}), ml.ErrShape, "do not fit"},
-		{"one way", graph(&cluster.Adjacency{Start: []int{0, 1, 1}, Index: []int{1}, Weight: []float64{1}}), ml.ErrParameter, "from 0 to 1 and back"},
-		{"loop", graph(&cluster.Adjacency{Start: []int{0, 1}, Index: []int{0}, Weight: []float64{1}}), ml.ErrParameter, "other than 0"},
+		{"broken graph", graph(&cluster.Adjacency{Matrix: csr.Matrix{Start: []int{0, 1}}}), ml.ErrShape, "do not fit"},
+		{"one way", graph(&cluster.Adjacency{Matrix: csr.Matrix{Columns: 2, Start: []int{0, 1, 1}, Index: []int{1}, Value: []float64{1}}}), ml.ErrParameter, "from 0 to 1 and back"},
+		{"loop", graph(&cluster.Adjacency{Matrix: csr.Matrix{Columns: 1, Start: []int{0, 1}, Index: []int{0}, Value: []float64{1}}}), ml.ErrParameter, "different nodes"},
 		{"no nodes", edges(0, nil, nil), ml.ErrEmpty, "n = 0"},
 		{"node", edges(2, [][2]int{{0, 2}}, nil), ml.ErrParameter, "edges[0]"},
 		{"self", edges(2, [][2]int{{1, 1}}, nil), ml.ErrParameter, "two different"},

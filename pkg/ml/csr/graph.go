@@ -15,13 +15,13 @@ func (m *Matrix) Part(rows []int) (*Matrix, error) {
 	if m.Columns != n {
 		return nil, ml.BadShape(method, "the matrix is %d×%d, want as many columns", n, m.Columns)
 	}
-	place := make([]int, n) // of a row among rows, from 1
+	place := make(map[int]int, len(rows)) // so that all parts of a graph together cost what one does
 	for k, i := range rows {
-		if i < 0 || i >= n || place[i] > 0 {
+		if _, twice := place[i]; twice || i < 0 || i >= n {
 			return nil, ml.BadParameter(method, sprintf("rows[%d]", k), i,
 				sprintf("different rows, 0 to %d", n-1))
 		}
-		place[i] = k + 1
+		place[i] = k
 	}
 	out := &Matrix{Columns: len(rows), Start: make([]int, 1, len(rows)+1)}
 	var row []entry
@@ -29,8 +29,8 @@ func (m *Matrix) Part(rows []int) (*Matrix, error) {
 		row = row[:0]
 		columns, values := m.Of(i)
 		for k, j := range columns {
-			if place[j] > 0 {
-				row = append(row, entry{place[j] - 1, values[k]})
+			if to, ok := place[j]; ok {
+				row = append(row, entry{to, values[k]})
 			}
 		}
 		slices.SortFunc(row, byColumn)

@@ -142,10 +142,7 @@ func (u UMAP) begin(ctx context.Context, x mat.Matrix) (*umapFit, error) {
 	if drawn <= 10 { // few epochs are to show the beginning of a fit, not one on half the edges
 		drawn = 500
 	}
-	visible, err := graph.visible(ctx, drawn)
-	if err != nil {
-		return nil, err
-	}
+	visible := graph.visible(drawn)
 	if start == nil {
 		if start, err = u.start(ctx, visible, dense); err != nil {
 			return nil, err

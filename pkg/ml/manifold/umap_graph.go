@@ -3,38 +3,23 @@ package manifold
 import (
 	"context"
 	"math"
-	"slices"
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
 )
 
-// FuzzyGraph joins n points by edges whose weight, from 0 to 1, says how certainly two of them are neighbors: point i is joined to Index[k] with Weight[k] for k from
-// Start[i] to Start[i+1]−1, in ascending order. An edge stands at both of its ends.
-type FuzzyGraph struct {
-	Start  []int // length n+1
-	Index  []int
-	Weight []float64
-}
+// FuzzyGraph joins n points by edges whose weight, from 0 to 1, says how certainly two of them are
+// neighbors: the symmetric n×n matrix of weights. An edge stands at both of its ends.
+type FuzzyGraph struct{ csr.Matrix }
 
 func init() { ml.Register[FuzzyGraph]("manifold.FuzzyGraph") }
 
 // Len returns the number of points.
-func (g *FuzzyGraph) Len() int { return len(g.Start) - 1 }
-
-// Of returns what point i is joined to, and the weights. The slices share the graph's memory.
-func (g *FuzzyGraph) Of(i int) (points []int, weights []float64) {
-	lo, hi := g.Start[i], g.Start[i+1]
-	return g.Index[lo:hi:hi], g.Weight[lo:hi:hi]
-}
-
-// Pairs returns each edge once, smaller point first.
-func (g *FuzzyGraph) Pairs() [][2]int {
-	return (&neighbors.Graph{Start: g.Start, Index: g.Index, Distance: g.Weight}).Pairs()
-}
+func (g *FuzzyGraph) Len() int { return g.Rows() }
 
 // exactBelow is the number of rows up to which looking at all of them costs about as much as an approximate search, and more where many neighbors are wanted.
 const exactBelow = 16384
@@ -73,7 +58,21 @@ func fuzzy(ctx context.Context, g *neighbors.Graph) (*FuzzyGraph, error) {
 	if err != nil {
 		return nil, err
 	}
-	return union(ctx, g, weights)
+	directed := neighbors.Graph{Start: g.Start, Index: g.Index, Distance: weights}
+	one, err := directed.Matrix(ctx, n, func(w float64) float64 { return w })
+	if err != nil {
+		return nil, err
+	}
+	both, err := one.Symmetrize(ctx, func(a, b float64) float64 {
+		if w := a + b - a*b; w > faintest {
+			return w
+		}
+		return 0
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &FuzzyGraph{*both}, nil
 }
 
 // memberships sets w[j] to the weight of the neighbor at distance d[j], ascending. mean is that of the distances of all points.
@@ -136,94 +135,20 @@ func bandwidth(d []float64, rho, guess, target float64) float64 {
 // faintest is the weight below which an edge is none. It is the least that a number in single precision can be, as in umap-learn.
 const faintest = 0x1p-126
 
-// visible is the graph without edges so light that they would not be drawn in the given number of epochs. The error is ctx.Err().
-func (g *FuzzyGraph) visible(ctx context.Context, epochs int) (*FuzzyGraph, error) {
-	heaviest := 0.0
-	for _, w := range g.Weight {
-		heaviest = max(heaviest, w)
-	}
-	out := &FuzzyGraph{Start: make([]int, 1, len(g.Start)), Index: make([]int, 0, len(g.Index)), Weight: make([]float64, 0, len(g.Index))}
-	for i := range g.Len() {
-		if i%manyRows == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+// visible is the graph without edges so light that they would not be drawn in the given number of epochs.
+func (g *FuzzyGraph) visible(epochs int) *FuzzyGraph {
+	heaviest := g.heaviest()
+	return &FuzzyGraph{*g.Map(func(_, _ int, w float64) float64 {
+		if w*float64(epochs) < heaviest {
+			return 0
 		}
-		to, w := g.Of(i)
-		for k, j := range to {
-			if w[k]*float64(epochs) >= heaviest {
-				out.Index, out.Weight = append(out.Index, j), append(out.Weight, w[k])
-			}
-		}
-		out.Start = append(out.Start, len(out.Index))
-	}
-	return out, nil
+		return w
+	})}
 }
 
-// union joins the directed weights of a graph of neighbors.
-func union(ctx context.Context, g *neighbors.Graph, weights []float64) (*FuzzyGraph, error) {
-	n := g.Len()
-	type edge struct {
-		to int32
-		w  float64
+func (g *FuzzyGraph) heaviest() (most float64) {
+	for _, w := range g.Value {
+		most = max(most, w)
 	}
-	// Who lists a point, beside whom it lists: two directions of an edge are two entries next to each other after sorting.
-	start := make([]int, n+1)
-	for i := range n {
-		if i%manyRows == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		start[i+1] += g.Start[i+1] - g.Start[i]
-		for _, j := range g.Index[g.Start[i]:g.Start[i+1]] {
-			start[j+1]++
-		}
-	}
-	for i := range n {
-		start[i+1] += start[i]
-	}
-	all, next := make([]edge, start[n]), slices.Clone(start)
-	for i := range n {
-		if i%manyRows == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		for k := g.Start[i]; k < g.Start[i+1]; k++ {
-			j, w := g.Index[k], weights[k]
-			all[next[i]], all[next[j]] = edge{int32(j), w}, edge{int32(i), w}
-			next[i]++
-			next[j]++
-		}
-	}
-	size := make([]int, n)
-	err := parallel.For(ctx, n, 256, func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			edges := all[start[i]:start[i+1]]
-			slices.SortFunc(edges, func(a, b edge) int { return int(a.to - b.to) })
-			out := 0
-			for k := 0; k < len(edges); k++ {
-				e := edges[k]
-				if k+1 < len(edges) && edges[k+1].to == e.to {
-					k++
-					e.w = e.w + edges[k].w - e.w*edges[k].w
-				}
-				if e.w > faintest {
-					edges[out] = e
-					out++
-				}
-			}
-			size[i] = out
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	f := &FuzzyGraph{Start: make([]int, n+1)}
-	for i, s := range size {
-		f.Start[i+1] = f.Start[i] + s
-	}
-	f.Index, f.Weight = make([]int, f.Start[n]), make([]float64, f.Start[n])
-	return f, parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			for k, e := range all[start[i] : start[i]+size[i]] {
-				f.Index[f.Start[i]+k], f.Weight[f.Start[i]+k] = int(e.to), e.w
-			}
-		}
-	})
+	return most
 }

@@ -43,10 +43,7 @@ func newLayout(ctx context.Context, g *FuzzyGraph, start *mat.Dense, a, b, repul
 		l.place[i] = int32(p)
 		copy(l.y[p*k:(p+1)*k], start.RawRowView(i))
 	}
-	heaviest := 0.0
-	for _, w := range g.Weight {
-		heaviest = max(heaviest, w)
-	}
+	heaviest := g.heaviest()
 	blocks := 4
 	for blocks < 32 && blocks*blocks*128 < n {
 		blocks *= 2

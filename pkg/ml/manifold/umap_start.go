@@ -9,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
 )
@@ -18,19 +19,17 @@ import (
 func spectralStart(ctx context.Context, g *FuzzyGraph, x *mat.Dense, k int, seed uint64) (*mat.Dense, error) {
 	n := g.Len()
 	r := rng.New(seed, 3)
-	part, count := (&neighbors.Graph{Start: g.Start, Index: g.Index, Distance: g.Weight}).Components()
+	part, count := g.Components()
 	y := mat.NewDense(n, k, nil)
 	if count == 1 {
-		err := spectralPart(ctx, g, nil, nil, y, seed, r)
-		if err != nil {
+		if err := spectralPart(ctx, &g.Matrix, y, seed, r); err != nil {
 			return nil, err
 		}
 		scaleTo(y, 10)
 		return y, nil
 	}
-	members, place := make([][]int, count), make([]int32, n)
+	members := make([][]int, count)
 	for i, c := range part {
-		place[i] = int32(len(members[c]))
 		members[c] = append(members[c], i)
 	}
 	centers, err := partCenters(ctx, x, members, k, seed)
@@ -46,7 +45,11 @@ func spectralStart(ctx context.Context, g *FuzzyGraph, x *mat.Dense, k int, seed
 			return nil, err
 		}
 		own := mat.NewDense(len(rows), k, nil)
-		if err := spectralPart(ctx, g, rows, place, own, seed, r); err != nil {
+		edges, err := g.Part(rows)
+		if err != nil {
+			return nil, err
+		}
+		if err := spectralPart(ctx, edges, own, seed, r); err != nil {
 			return nil, err
 		}
 		scaleTo(own, room[c])
@@ -118,9 +121,8 @@ func roomAround(ctx context.Context, centers *mat.Dense) ([]float64, error) {
 	return room, nil
 }
 
-// spectralPart writes the start of the points rows of a graph, which are a part of it, to y; place says where in rows a point stands. Nil means all points. A part of
-// few points is placed at random.
-func spectralPart(ctx context.Context, g *FuzzyGraph, rows []int, place []int32, y *mat.Dense, seed uint64, r *rand.Rand) error {
+// spectralPart writes the start of a connected graph to y. A few points are placed at random.
+func spectralPart(ctx context.Context, g *csr.Matrix, y *mat.Dense, seed uint64, r *rand.Rand) error {
 	n, k := y.Dims()
 	if n < 2*k || n <= k+1 {
 		for i := range n {
@@ -130,17 +132,14 @@ func spectralPart(ctx context.Context, g *FuzzyGraph, rows []int, place []int32,
 		}
 		return ctx.Err()
 	}
-	l, err := newNormalized(ctx, g, rows, place)
-	if err != nil {
-		return err
-	}
+	l := newNormalized(g)
 	var found eigen.Result
 	if n <= 200 {
 		found, _ = eigen.SmallestDense(l.lifted(), k)
 	} else {
 		// More digits than these a start has no use for, and they would cost more than the map.
-		found, err = eigen.SmallestWithin(ctx, l, k, [][]float64{l.first}, seed, 1e-5)
-		if err != nil {
+		var err error
+		if found, err = eigen.SmallestWithin(ctx, l, k, [][]float64{l.first}, seed, 1e-5); err != nil {
 			return err
 		}
 	}
@@ -166,51 +165,23 @@ func scaleTo(y *mat.Dense, most float64) {
 
 // normalized is I − D^-½WD^-½ of a part of a graph that hangs together.
 type normalized struct {
-	start []int
-	index []int32
-	w     []float64
+	w     *csr.Matrix
 	first []float64 // eigenvector of 0
 }
 
-// newNormalized lays out the part of a graph that consists of the points rows, or, if rows is nil, all of it. The error is ctx.Err().
-func newNormalized(ctx context.Context, g *FuzzyGraph, rows []int, place []int32) (*normalized, error) {
-	n := g.Len()
-	if rows != nil {
-		n = len(rows)
-	}
-	of := func(l int) ([]int, []float64) {
-		if rows != nil {
-			l = rows[l]
-		}
-		return g.Of(l)
-	}
-	m := &normalized{start: make([]int, 1, n+1), first: make([]float64, n)}
+// newNormalized scales the weights of a graph.
+func newNormalized(g *csr.Matrix) *normalized {
+	root := g.RowSums()
 	total := 0.0
-	for l := range n {
-		_, w := of(l)
-		for _, v := range w {
-			m.first[l] += v
-		}
-		total += m.first[l]
-		m.first[l] = math.Sqrt(m.first[l])
+	for i, degree := range root {
+		total += degree
+		root[i] = math.Sqrt(degree)
 	}
-	for l := range n {
-		if l%manyRows == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		to, w := of(l)
-		for k, j := range to {
-			if rows != nil {
-				j = int(place[j])
-			}
-			m.index, m.w = append(m.index, int32(j)), append(m.w, w[k]/m.first[l]/m.first[j])
-		}
-		m.start = append(m.start, len(m.index))
+	m := &normalized{w: g.Map(func(i, j int, w float64) float64 { return w / root[i] / root[j] }), first: root}
+	for i := range root {
+		root[i] /= math.Sqrt(total)
 	}
-	for l := range m.first {
-		m.first[l] /= math.Sqrt(total)
-	}
-	return m, nil
+	return m
 }
 
 func (m *normalized) Dim() int       { return len(m.first) }
@@ -221,9 +192,10 @@ func (m *normalized) Apply(dst, src []float64, width int) {
 		for i := lo; i < hi; i++ {
 			row := dst[i*width : (i+1)*width]
 			copy(row, src[i*width:(i+1)*width])
-			for k := m.start[i]; k < m.start[i+1]; k++ {
-				f := m.w[k]
-				for c, v := range src[int(m.index[k])*width : (int(m.index[k])+1)*width] {
+			columns, weights := m.w.Of(i)
+			for k, j := range columns {
+				f := weights[k]
+				for c, v := range src[j*width : (j+1)*width] {
 					row[c] -= f * v
 				}
 			}
@@ -240,11 +212,11 @@ func (m *normalized) lifted() *mat.SymDense {
 			s.SetSym(i, j, 4*m.first[i]*m.first[j])
 		}
 		s.SetSym(i, i, s.At(i, i)+1)
-		for k := m.start[i]; k < m.start[i+1]; k++ {
-			if j := int(m.index[k]); j >= i {
-				s.SetSym(i, j, s.At(i, j)-m.w[k])
+		m.w.DoRowNonZero(i, func(_, j int, w float64) {
+			if j >= i {
+				s.SetSym(i, j, s.At(i, j)-w)
 			}
-		}
+		})
 	}
 	return s
 }

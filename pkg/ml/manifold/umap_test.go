@@ -29,7 +29,10 @@ type umapReference struct {
 		Spread, A, B float64
 		MinDist      float64 `json:"min_dist"`
 	}
-	Graph     map[string]FuzzyGraph
+	Graph map[string]struct {
+		Start, Index []int
+		Weight       []float64
+	}
 	Trust     []float64 // trustworthiness@12 of maps of the digits, one a seed
 	Transform []float64 // part of 297 new digits whose 5 nearest old ones on the map are of their class
 }
@@ -161,7 +164,7 @@ func TestFuzzyGraphEqualsUMAPLearn(t *testing.T) {
 			t.Errorf("%s: other edges than umap-learn's", name)
 			continue
 		}
-		for k, w := range g.Weight {
+		for k, w := range g.Value {
 			// umap-learn's numbers have 24 bits, and its widths are found to a sum of weights of 1e-5.
 			if math.Abs(w-want.Weight[k]) > 3e-5 {
 				t.Errorf("%s: edge %d has weight %v, umap-learn's %v", name, k, w, want.Weight[k])
@@ -268,7 +271,7 @@ func TestEdgesAreDrawnByWeight(t *testing.T) {
 	for i, p := range f.place {
 		point[p] = i
 	}
-	heaviest, edges := slices.Max(f.model.Graph.Weight), 0
+	heaviest, edges := slices.Max(f.model.Graph.Value), 0
 	for _, pair := range f.pairs {
 		for _, e := range pair {
 			to, w := f.model.Graph.Of(point[e.i])

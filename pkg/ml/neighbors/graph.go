@@ -2,9 +2,12 @@
 package neighbors
 
 import (
+	"context"
 	"slices"
 
+	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 )
 
 // A Graph lists for each row of the data other rows and how far they are. The neighbors of row i are Index[k] at Distance[k] for
@@ -74,55 +77,52 @@ func (g *Graph) Symmetric(mutual bool) *Graph {
 	return s
 }
 
-// Components numbers the connected components of the graph, an edge in either direction taken as one in both: component[i] is that of row i, numbered
-// from 0 in the order of their first rows.
-func (g *Graph) Components() (component []int, count int) {
-	n := g.Len()
-	parent := make([]int, n)
-	for i := range parent {
-		parent[i] = i
+// Matrix returns the matrix with weight(d) in row i, column j for each neighbor j of i at distance d,
+// and the columns of the data in which the neighbors were searched, which for the rows' own neighbors is
+// Len(). Where the weight is 0 there is no entry. weight is called from several goroutines. The error
+// is ctx.Err().
+func (g *Graph) Matrix(ctx context.Context, columns int, weight func(d float64) float64) (*csr.Matrix, error) {
+	m := &csr.Matrix{Columns: columns, Start: g.Start, Index: make([]int, len(g.Index)), Value: make([]float64, len(g.Index))}
+	type entry struct {
+		column int
+		weight float64
 	}
-	find := func(i int) int {
-		for parent[i] != i {
-			parent[i] = parent[parent[i]]
-			i = parent[i]
+	const size = 256
+	zero := make([]bool, parallel.Chunks(g.Len(), size))
+	err := parallel.For(ctx, g.Len(), size, func(c, lo, hi int) {
+		var row []entry
+		for i := lo; i < hi; i++ {
+			rows, d := g.Of(i)
+			row = row[:0]
+			for k, j := range rows {
+				row = append(row, entry{j, weight(d[k])})
+			}
+			slices.SortFunc(row, func(a, b entry) int { return a.column - b.column })
+			columns, values := m.Of(i)
+			for k, e := range row {
+				columns[k], values[k] = e.column, e.weight
+				zero[c] = zero[c] || e.weight == 0
+			}
 		}
-		return i
+	})
+	if err != nil {
+		return nil, err
 	}
-	for i := range n {
-		rows, _ := g.Of(i)
-		for _, j := range rows {
-			// The smaller root stays, so that a component's root is its first row.
-			a, b := find(i), find(j)
-			parent[max(a, b)] = min(a, b)
-		}
+	if slices.Contains(zero, true) {
+		return m.Map(func(_, _ int, w float64) float64 { return w }), ctx.Err()
 	}
-	component = make([]int, n)
-	for i := range n {
-		if r := find(i); r != i {
-			component[i] = component[r]
-			continue
-		}
-		component[i] = count
-		count++
-	}
-	return component, count
+	m.Start = slices.Clone(g.Start)
+	return m, nil
 }
 
-// Pairs returns each edge once, as two rows in ascending order: what a picture of the graph needs.
-func (g *Graph) Pairs() [][2]int {
-	var out [][2]int
-	for i := range g.Len() {
-		rows, _ := g.Of(i)
-		for _, j := range rows {
-			out = append(out, [2]int{min(i, j), max(i, j)})
-		}
-	}
-	slices.SortFunc(out, func(a, b [2]int) int {
-		if a[0] != b[0] {
-			return a[0] - b[0]
-		}
-		return a[1] - b[1]
-	})
-	return slices.Compact(out)
+// pattern is the graph as a matrix of which no value may be asked.
+func (g *Graph) pattern() *csr.Matrix {
+	return &csr.Matrix{Columns: g.Len(), Start: g.Start, Index: g.Index, Value: g.Distance}
 }
+
+// Components numbers the connected components of the graph, an edge in either direction taken as one
+// in both: component[i] is that of row i, numbered from 0 in the order of their first rows.
+func (g *Graph) Components() (component []int, count int) { return g.pattern().Components() }
+
+// Pairs returns each edge once, as two rows in ascending order: what a picture of the graph needs.
+func (g *Graph) Pairs() [][2]int { return g.pattern().Pairs() }
