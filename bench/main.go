@@ -1,7 +1,7 @@
 //go:build unix
 
-// Bench times the library against its Python peers: the same inputs, the same machine, one run. Problems and peers stand in
-// peers.py; the library's side stands in the rows_*.go files.
+// Bench times the library against its Python peers: the same inputs, the same machine, one run. A family's rows, the library's side, stand
+// in rows_<family>.go, their peers and inputs in peers/<family>.py.
 //
 //	bench -python .venv-bench/bin/python [-only kmeans] [-rounds 3]
 //	bench growth [-only kmeans]
@@ -18,11 +18,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var s suite
 	flags.StringVar(&s.python, "python", ".venv-bench/bin/python", "the peers' Python")
-	flags.StringVar(&s.dir, "dir", "bench", "directory of peers.py, of inputs/ and of the results")
+	flags.StringVar(&s.dir, "dir", "bench", "directory of peers/, of inputs/ and of the results")
 	flags.StringVar(&s.only, "only", "", "run rows whose name contains one of these, separated by commas")
 	flags.IntVar(&s.rounds, "rounds", 2, "how often the two sides take turns")
 	flags.IntVar(&s.repeat, "repeat", 2, "fits in each process")
@@ -99,7 +99,7 @@ func (s suite) run(ctx context.Context) error {
 		return err
 	}
 	inputs := filepath.Join(s.dir, "inputs")
-	if err := s.makeInputs(ctx, inputs); err != nil {
+	if err := s.makeInputs(ctx, inputs, picked); err != nil {
 		return err
 	}
 	results, err := readResults(filepath.Join(s.dir, "results.json"))
@@ -123,8 +123,8 @@ func (s suite) run(ctx context.Context) error {
 			child = self + leanSuffix
 		}
 		for round := range s.rounds {
-			seed := strconv.Itoa(round * s.repeat)
-			for _, t := range threads {
+			for i, t := range threads {
+				seed := strconv.Itoa((round*len(threads) + i) * s.repeat) // of the process's first fit: no two fits have the same
 				bar.step(r.name + " ours")
 				m, err := measure(ctx, child, "ours", inputs, r.name, strconv.Itoa(t), strconv.Itoa(s.repeat), seed)
 				if err != nil {
@@ -132,18 +132,27 @@ func (s suite) run(ctx context.Context) error {
 				}
 				ours = append(ours, m)
 				bar.step(r.name + " peer")
-				m, err = measure(ctx, s.python, filepath.Join(s.dir, "peers.py"), "run", inputs, r.name,
-					"--threads", strconv.Itoa(t), "--repeat", strconv.Itoa(s.repeat), "--seed", seed)
+				m, err = measure(ctx, s.python, filepath.Join(s.dir, "peers"), "run", inputs, r.input, r.name, "--threads", strconv.Itoa(t),
+					"--repeat", strconv.Itoa(s.repeat), "--seed", seed)
 				if err != nil {
 					return err
 				}
 				peer = append(peer, m)
 			}
 		}
-		res := result{Ours: best(ours), Peer: best(peer), Measured: time.Now().UTC().Format("2006-01-02"), Machine: machine()}
+		res := result{Measured: time.Now().UTC().Format("2006-01-02"), Machine: machine()}
+		if res.Ours, err = r.best(ours); err != nil {
+			return err
+		}
+		if res.Peer, err = r.best(peer); err != nil {
+			return err
+		}
+		if err := r.agree(res); err != nil {
+			return err
+		}
 		results[r.name] = res
 		bar.clear()
-		fmt.Println(res.line())
+		fmt.Println(r.line(res))
 		// After each row, so that an interrupted run keeps what it measured.
 		if err := writeResults(s.dir, results); err != nil {
 			return err
@@ -195,33 +204,18 @@ func named(name, only string) bool {
 	return false
 }
 
-// makeInputs has peers.py write the inputs, once for each version of peers.py. They are made in a folder beside and renamed when complete.
-func (s suite) makeInputs(ctx context.Context, dir string) error {
-	script, err := os.ReadFile(filepath.Join(s.dir, "peers.py"))
-	if err != nil {
-		return err
+// makeInputs has the peers' side write the inputs of some rows. Those that are there are made again only where their text has changed.
+func (s suite) makeInputs(ctx context.Context, dir string, picked []row) error {
+	args := []string{filepath.Join(s.dir, "peers"), "data", dir}
+	for _, r := range picked {
+		if !slices.Contains(args[3:], r.input) {
+			args = append(args, r.input)
+		}
 	}
-	version := fmt.Sprintf("%x", sha256.Sum256(script))
-	stamp := filepath.Join(dir, "version")
-	if made, err := os.ReadFile(stamp); err == nil && string(made) == version {
-		return nil
+	if out, err := exec.CommandContext(ctx, s.python, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("making the inputs: %w\n%s", err, out)
 	}
-	fmt.Fprintln(os.Stderr, "making the inputs (some 200 MB, once) …")
-	part := dir + ".part"
-	if err := os.RemoveAll(part); err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, s.python, filepath.Join(s.dir, "peers.py"), "data", part)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("peers.py data: %w\n%s", err, out)
-	}
-	if err := os.WriteFile(filepath.Join(part, "version"), []byte(version), 0o644); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	return os.Rename(part, dir)
+	return nil
 }
 
 // measure runs one process to its end and reads the measurement it prints as the last line that is a JSON object.
@@ -252,23 +246,46 @@ func measure(ctx context.Context, name string, args ...string) (measurement, err
 	return m, nil
 }
 
-// best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first fit, the least CPU and memory of any, and the mean quality of all.
-func best(ms []measurement) measurement {
+// best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first fit, the least CPU and memory of any, and the figures of all.
+func (r row) best(ms []measurement) (measurement, error) {
 	b := slices.MinFunc(ms, func(a, b measurement) int { return cmp.Compare(a.Seconds, b.Seconds) })
-	var kl, qualities []float64
+	b.Fits, b.Quality = nil, map[string]estimate{}
 	for _, m := range ms {
 		b.FirstSeconds, b.CPUSeconds, b.PeakMB = min(b.FirstSeconds, m.FirstSeconds), min(b.CPUSeconds, m.CPUSeconds), min(b.PeakMB, m.PeakMB)
-		kl = append(kl, m.KL)
-		if strings.HasSuffix(m.Method, "-step") { // one training that goes on from fit to fit
-			m.Qualities = m.Qualities[len(m.Qualities)-1:]
+	}
+	for _, f := range r.figures {
+		var values []float64
+		for _, m := range ms {
+			fits := m.Fits[f.name]
+			if len(fits) == 0 || len(m.Fits) != len(r.figures) {
+				return b, fmt.Errorf("%s: %s gives the figures %v, the row has %v", r.name, m.Impl, slices.Sorted(maps.Keys(m.Fits)), r.figures)
+			}
+			if r.goesOn {
+				fits = fits[len(fits)-1:]
+			}
+			values = append(values, fits...)
 		}
-		qualities = append(qualities, m.Qualities...)
+		b.Quality[f.name] = estimateOf(values)
 	}
-	b.KL, b.Qualities = stat.Mean(kl, nil), nil
-	b.Quality, b.Spread = stat.MeanStdDev(qualities, nil)
-	b.Spread = stat.StdErr(b.Spread, float64(len(qualities)))
-	if !(b.Spread > 1e-7*math.Abs(b.Quality)) { // rounding, not seeds; or a single fit
-		b.Spread = 0
+	return b, nil
+}
+
+func estimateOf(values []float64) estimate {
+	mean, spread := stat.MeanStdDev(values, nil)
+	e := estimate{mean, stat.StdErr(spread, float64(len(values)))}
+	if !(e.Error > 1e-7*math.Abs(mean)) { // rounding, not seeds; or a single fit
+		e.Error = 0
 	}
-	return b
+	return e
+}
+
+// agree holds both sides to one solution where there is one.
+func (r row) agree(res result) error {
+	for _, f := range r.figures {
+		ours, peer := res.Ours.Quality[f.name].Mean, res.Peer.Quality[f.name].Mean
+		if f.better == equal && !(math.Abs(ours-peer) <= 1e-6*math.Abs(peer)) {
+			return fmt.Errorf("%s: %s is %v, and %v of %s: these are not the same problem", r.name, f.name, ours, peer, res.Peer.Impl)
+		}
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -25,29 +26,44 @@ type result struct {
 
 func (r result) ratio() float64 { return r.Ours.Seconds / r.Peer.Seconds }
 
-func (r result) line() string {
-	return fmt.Sprintf("%-22s ours %8.3f s (%d threads)  %-12s %8.3f s (%d)  ratio %.2f   %s %s against %s",
-		r.Ours.Method, r.Ours.Seconds, r.Ours.Threads, r.Peer.Impl, r.Peer.Seconds, r.Peer.Threads, r.ratio(),
-		r.metric(), r.Ours.quality(), r.Peer.quality())
+func (r row) line(res result) string {
+	return fmt.Sprintf("%-20s ours %8.3f s (%d threads)  %-20s %8.3f s (%d)  ratio %.2f   %s: %s against %s",
+		r.name, res.Ours.Seconds, res.Ours.Threads, res.Peer.Impl, res.Peer.Seconds, res.Peer.Threads, res.ratio(),
+		r.names(), r.quality(res.Ours), r.quality(res.Peer))
 }
 
-func (r result) metric() string {
-	if r.Ours.KL != 0 {
-		return "KL (lower), " + r.Peer.Metric
+// names lists the figures, each with the direction that is better.
+func (r row) names() string {
+	names := make([]string, len(r.figures))
+	for i, f := range r.figures {
+		names[i] = f.String()
 	}
-	return r.Peer.Metric
+	return strings.Join(names, ", ")
 }
 
-// quality is the mean with its standard error, if fits differ.
-func (m measurement) quality() string {
-	s := number(m.Quality)
-	if m.Spread > 0 {
-		s += fmt.Sprintf(" ± %.1g", m.Spread)
+func (f figure) String() string { return f.name + " " + string(f.better) }
+
+// quality lists the values of the figures.
+func (r row) quality(m measurement) string {
+	values := make([]string, len(r.figures))
+	for i, f := range r.figures {
+		values[i] = "–"
+		if e, ok := m.Quality[f.name]; ok {
+			values[i] = e.String()
+		}
 	}
-	if m.KL != 0 {
-		s = fmt.Sprintf("%.4f, %s", m.KL, s)
+	return strings.Join(values, ", ")
+}
+
+// String is the mean to the digits that its standard error allows, and that.
+func (e estimate) String() string {
+	if e.Error == 0 {
+		return number(e.Mean)
 	}
-	return s
+	if e.Error >= 1 {
+		return fmt.Sprintf("%.0f ± %.0f", e.Mean, e.Error)
+	}
+	return fmt.Sprintf("%.*f ± %.1g", -int(math.Floor(math.Log10(e.Error))), e.Mean, e.Error)
 }
 
 func readResults(path string) (map[string]result, error) {
@@ -103,7 +119,11 @@ const preamble = `# Latent beside its peers
 Written by ` + "`make bench`" + `; do not edit. Both sides solve the same problem on the same input in one run, each in processes of its own, taking turns,
 with one and with two threads; the best of a side's runs counts. Times are seconds of wall clock; "first" is the first fit of a
 process, which holds what a peer compiles just in time; CPU is all threads together; memory is the process's peak in MB. A ratio below 1 means
-that Latent is faster. Quality is the mean over all fits, with its standard error where seeds make a difference; each fit of a method that draws has a seed of its own.
+that Latent is faster.
+
+Quality is judged by the same figures on both sides, after the clock has stopped: ↓ lower is better, ↑ higher, = there is one answer and both must give it. It is the mean over
+all fits with its standard error; each fit has a seed of its own, on both sides, and where a method starts from something, both start by the same rule. A step of a
+network is one of many: its row says what a number of steps take, and its figure is the loss at the end of them.
 
 | problem | n×d | Latent | first | CPU | MB | peer | time | first | CPU | MB | ratio | quality | Latent's | peer's |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
@@ -112,28 +132,21 @@ that Latent is faster. Quality is the mean over all fits, with its standard erro
 func markdown(results map[string]result) string {
 	var b strings.Builder
 	b.WriteString(preamble)
-	var names []string
-	for _, r := range rows { // the table keeps the rows' order
-		if _, ok := results[r.name]; ok {
-			names = append(names, r.name)
-		}
-	}
 	machines := map[string][]string{}
-	for _, name := range names {
-		r := results[name]
-		fmt.Fprintf(&b, "| %s | %d×%d | %s | %s | %s | %.0f | %s | %s | %s | %s | %.0f | **%.2f** | %s | %s | %s |\n", name, r.Ours.N, r.Ours.D,
-			seconds(r.Ours.Seconds), seconds(r.Ours.FirstSeconds), seconds(r.Ours.CPUSeconds), r.Ours.PeakMB,
-			r.Peer.Impl, seconds(r.Peer.Seconds), seconds(r.Peer.FirstSeconds), seconds(r.Peer.CPUSeconds), r.Peer.PeakMB,
-			r.ratio(), r.metric(), r.Ours.quality(), r.Peer.quality())
-		key := r.Measured + ", " + r.Machine
-		machines[key] = append(machines[key], name)
+	for _, r := range rows { // the table keeps the rows' order
+		res, ok := results[r.name]
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %d×%d | %s | %s | %s | %.0f | %s | %s | %s | %s | %.0f | **%.2f** | %s | %s | %s |\n", r.name, res.Ours.N, res.Ours.D,
+			seconds(res.Ours.Seconds), seconds(res.Ours.FirstSeconds), seconds(res.Ours.CPUSeconds), res.Ours.PeakMB,
+			res.Peer.Impl, seconds(res.Peer.Seconds), seconds(res.Peer.FirstSeconds), seconds(res.Peer.CPUSeconds), res.Peer.PeakMB,
+			res.ratio(), cell(r.names()), cell(r.quality(res.Ours)), cell(r.quality(res.Peer)))
+		key := res.Measured + ", " + res.Machine
+		machines[key] = append(machines[key], r.name)
 	}
 	b.WriteString("\n")
-	keys := make([]string, 0, len(machines))
-	for k := range machines {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
+	keys := slices.Sorted(maps.Keys(machines))
 	for _, k := range keys {
 		if len(keys) == 1 {
 			fmt.Fprintf(&b, "Measured %s.\n", k)
@@ -141,8 +154,12 @@ func markdown(results map[string]result) string {
 		}
 		fmt.Fprintf(&b, "- Measured %s: %s.\n", k, strings.Join(machines[k], ", "))
 	}
+	b.WriteString(withoutRow)
 	return b.String()
 }
+
+// cell is a text in a table, where a bar would end the column.
+func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
 func seconds(s float64) string {
 	if s < 0.1 {

@@ -1,0 +1,18 @@
+//go:build unix
+
+package main
+
+// withoutRow ends RESULTS.md. A test holds that every method stands in a row or here.
+const withoutRow = `
+## Without a row, and why
+
+- cluster.Optimal, cluster.Optimal1D, cluster.Diana: no peer in Python that is kept up; their tests hold them to enumeration and to R.
+- cluster.BisectingKMeans: builds the whole tree, where scikit-learn's stops at K clusters.
+- neighbors.Within: the same search as neighbors.KNN, which has a row.
+- mixture.SoftKMeans, mixture.Bernoulli, mixture.LinearExperts, mixture.LogisticExperts: no peer in Python that is kept up.
+- manifold.SNE: of historical interest; its successor manifold.TSNE has a row.
+- coding.NGram, coding.Pictures: models of a kind that no library in Python has; the coder that they drive has a row.
+- autoregressive.Table, autoregressive.Fisher: a table of counts, and a score of a trained model's.
+- autoregressive.WaveNet, autoregressive.PixelCNNPP, autoregressive.PixelSNAIL, autoregressive.SuperResolution, autoregressive.Hierarchy, autoregressive.ParallelMultiscale:
+  made of the layers that the rows of MADE, PixelCNN and CharRNN time; there is no reference of the same size that trains on a processor without a GPU.
+`
