@@ -1,9 +1,11 @@
-// Package eigen finds a few eigenvectors of a large symmetric matrix that is known by what it does to vectors.
+// Package eigen finds a few eigenvectors of a large symmetric matrix that is known by what it does
+// to vectors.
 package eigen
 
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
@@ -33,39 +35,54 @@ const (
 	maxDegree = 400
 )
 
-// Smallest returns the count smallest eigenpairs that are orthogonal to the known vectors, which are orthonormal eigenvectors of the smallest
-// eigenvalues themselves. It iterates a block of vectors under a Chebyshev polynomial of the matrix that is small on the rest of the spectrum (Zhou,
-// Saad, Tiago & Chelikowsky, 2006), so eigenvalues may be multiple. The result depends on the seed within the residual. Cancelled, it returns
-// the best it has, and ctx.Err().
+// Smallest returns the count smallest eigenpairs that are orthogonal to the known vectors, which
+// are orthonormal eigenvectors of the smallest eigenvalues themselves. It iterates a block of
+// vectors under a Chebyshev polynomial of the matrix that is small on the rest of the spectrum
+// (Zhou, Saad, Tiago & Chelikowsky, 2006), so eigenvalues may be multiple; a matrix of up to 200
+// rows is reduced whole. Signs follow SetSign; otherwise the result depends on the seed within the
+// residual. Cancelled, it returns the best it has, and ctx.Err().
 func Smallest(ctx context.Context, a Operator, count int, known [][]float64, seed uint64) (Result, error) {
 	return SmallestWithin(ctx, a, count, known, seed, tolerance)
 }
 
-// SmallestWithin is Smallest to a residual of at most the given one, for whoever wants no more than a direction: Converged says that it was reached.
+// SmallestWithin is Smallest to a residual of at most the given one, for whoever wants no more than
+// a direction: Converged says that it was reached.
 func SmallestWithin(ctx context.Context, a Operator, count int, known [][]float64, seed uint64, tolerance float64) (Result, error) {
-	n := a.Dim()
-	count = min(count, n-len(known))
+	count = min(count, a.Dim()-len(known))
 	if count <= 0 {
 		return Result{Converged: true}, ctx.Err()
 	}
-	// Vectors more than are wanted keep the wanted away from the edge of what the polynomial damps.
-	width := min(n-len(known), count+max(4, count/2))
-	b := &block{a: a, n: n, width: width, known: known}
-	b.start(seed)
+	var r Result
+	if a.Dim() <= few {
+		r = smallestDense(lifted(a, known), count)
+	} else {
+		r = iterate(ctx, a, count, known, seed, tolerance)
+	}
+	for _, v := range r.Vectors {
+		SetSign(v)
+	}
+	return r, ctx.Err()
+}
+
+// iterate is Smallest for many rows.
+func iterate(ctx context.Context, a Operator, count int, known [][]float64, seed uint64, tolerance float64) Result {
+	b := newBlock(a, count, max(4, count/2), known, seed)
 	b.project()
-	// A first look under a low polynomial: its edge is a guess, all later ones are Ritz values, which lie above the eigenvalues they stand for.
+	// A first look under a low polynomial: its edge is a guess, all later ones are Ritz values,
+	// which lie above the eigenvalues they stand for.
 	b.filter(ctx, 10, a.Upper()/4)
 	if ctx.Err() == nil {
 		b.orthonormalize(seed)
 		b.project()
 	}
 	for range maxSteps {
-		if ctx.Err() != nil || b.residual(count) <= tolerance {
+		if r := b.residual(count); ctx.Err() != nil || r <= tolerance || math.IsNaN(r) {
 			break
 		}
-		// The edge is the last Ritz value, but not nearer to the wanted than this: of a value with more copies than the block has vectors none
-		// would be told from the rest. Values at the very top are found all the same, as what is left when the others are.
-		edge := min(max(b.values[width-1], b.values[count-1]+3e-5*a.Upper()), 0.9*a.Upper())
+		// The edge is the last Ritz value, but not nearer to the wanted than this: of a value with
+		// more copies than the block has vectors none would be told from the rest. Values at the
+		// very top are found all the same, as what is left when the others are.
+		edge := min(max(b.values[b.width-1], b.values[count-1]+3e-5*a.Upper()), 0.9*a.Upper())
 		b.filter(ctx, b.degree(count, edge), edge)
 		if ctx.Err() != nil {
 			break // the basis is the one before
@@ -74,7 +91,7 @@ func SmallestWithin(ctx context.Context, a Operator, count int, known [][]float6
 		b.project()
 	}
 	residual := b.residual(count)
-	return Result{b.values[:count], b.vectors[:count], residual, residual <= tolerance}, ctx.Err()
+	return Result{b.values[:count], b.vectors[:count], residual, residual <= tolerance}
 }
 
 // block is the basis that is iterated.
@@ -87,7 +104,11 @@ type block struct {
 	values   []float64   // Ritz values, ascending
 }
 
-func (b *block) start(seed uint64) {
+// newBlock starts with random vectors, some more than are wanted: they keep the wanted away from
+// the edge of what a filter damps.
+func newBlock(a Operator, count, more int, known [][]float64, seed uint64) *block {
+	width := min(a.Dim()-len(known), count+more)
+	b := &block{a: a, n: a.Dim(), width: width, known: known, values: slices.Repeat([]float64{math.NaN()}, width)}
 	r := rng.New(seed)
 	b.vectors = make([][]float64, b.width)
 	for k := range b.vectors {
@@ -97,10 +118,11 @@ func (b *block) start(seed uint64) {
 		}
 	}
 	b.orthonormalize(seed)
+	return b
 }
 
-// orthonormalize makes the vectors orthonormal, and orthogonal to the known ones, by Gram-Schmidt done twice; one that depends on those before it is
-// replaced by a random one.
+// orthonormalize makes the vectors orthonormal, and orthogonal to the known ones, by Gram-Schmidt
+// done twice; one that depends on those before it is replaced by a random one.
 func (b *block) orthonormalize(seed uint64) {
 	for k, v := range b.vectors {
 		for attempt := 0; ; attempt++ {
@@ -139,7 +161,7 @@ func (b *block) project() {
 	}
 	var e mat.EigenSym
 	if !e.Factorize(h, true) {
-		return // it does not happen to a finite symmetric matrix; the basis stays as it is
+		return // the matrix is not finite; the values say so
 	}
 	var turn mat.Dense
 	e.VectorsTo(&turn)
@@ -172,12 +194,12 @@ func (b *block) residual(count int) float64 {
 	return worst / b.a.Upper()
 }
 
-// filter multiplies the basis by the Chebyshev polynomial of the degree that is at most 1 in size from edge to Upper and grows below, scaled to be 1 at
-// the smallest Ritz value.
+// filter multiplies the basis by the Chebyshev polynomial of the degree that is at most 1 in size
+// from edge to Upper and grows below, scaled to be 1 at the smallest Ritz value.
 func (b *block) filter(ctx context.Context, degree int, edge float64) {
 	half, middle := (b.a.Upper()-edge)/2, (b.a.Upper()+edge)/2
 	lowest := 0.0
-	if b.values != nil {
+	if !math.IsNaN(b.values[0]) {
 		lowest = min(b.values[0], edge-1e-3*half) // below the edge, where the polynomial is not 0
 	}
 	sigma := half / (lowest - middle)
@@ -211,8 +233,9 @@ func (b *block) filter(ctx context.Context, degree int, edge float64) {
 	}
 }
 
-// degree is high enough to tell the last wanted value from the edge, and not so high that the first drowns it: the polynomial may differ by e⁴⁰ between
-// the two, of which orthonormalize can still take away what rounding let in.
+// degree is high enough to tell the last wanted value from the edge, and not so high that the first
+// drowns it: the polynomial may differ by e⁴⁰ between the two, of which orthonormalize can still
+// take away what rounding let in.
 func (b *block) degree(count int, edge float64) int {
 	m := float64(maxDegree)
 	upper := b.a.Upper()
@@ -231,7 +254,8 @@ func (b *block) apply(x []float64) []float64 {
 	return y
 }
 
-// deflate takes away what rounding let in of the known vectors, which the polynomial would make larger than all others.
+// deflate takes away what rounding let in of the known vectors, which the polynomial would make
+// larger than all others.
 func (b *block) deflate(x []float64) {
 	sum := make([]float64, b.width)
 	for _, u := range b.known {
@@ -267,38 +291,4 @@ func unpack(x []float64, width int) [][]float64 {
 		}
 	}
 	return vectors
-}
-
-// Dense is an operator that has all its numbers.
-type Dense struct {
-	A     *mat.Dense // symmetric
-	Bound float64
-}
-
-// Dim is n.
-func (d Dense) Dim() int { n, _ := d.A.Dims(); return n }
-
-// Upper is Bound.
-func (d Dense) Upper() float64 { return d.Bound }
-
-// Apply multiplies.
-func (d Dense) Apply(dst, src []float64, width int) {
-	n := d.Dim()
-	mat.NewDense(n, width, dst).Mul(d.A, mat.NewDense(n, width, src))
-}
-
-// SmallestDense returns the count smallest eigenpairs of a symmetric matrix by reducing all of it, which costs O(n³) and is the better way for some
-// hundred rows. It reports false where that fails, as it does on a matrix with numbers that are not finite.
-func SmallestDense(a mat.Symmetric, count int) (Result, bool) {
-	var e mat.EigenSym
-	if !e.Factorize(a, true) {
-		return Result{}, false
-	}
-	var v mat.Dense
-	e.VectorsTo(&v)
-	r := Result{Values: e.Values(nil)[:count], Converged: true}
-	for k := range count {
-		r.Vectors = append(r.Vectors, mat.Col(nil, k, &v))
-	}
-	return r, true
 }

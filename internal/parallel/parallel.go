@@ -56,3 +56,22 @@ func For(ctx context.Context, n, size int, body func(chunk, lo, hi int)) error {
 
 // Chunks returns how many chunks of at most size indices cover [0, n).
 func Chunks(n, size int) int { return (n + size - 1) / size }
+
+// Abandon runs what can't be interrupted. Whoever cancels does not wait for its end: the error is
+// ctx.Err() then, and what f computes is not to be looked at.
+func Abandon(ctx context.Context, f func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -221,55 +221,15 @@ func (l *laplacian) smallest(ctx context.Context, count int, seed uint64) (eigen
 	if known == count {
 		return out, ctx.Err()
 	}
-	var rest eigen.Result
-	if n := l.Dim(); n <= 200 {
-		rest, out.Converged = eigen.SmallestDense(l.lifted(), count-known)
-	} else {
-		var err error
-		rest, err = eigen.Smallest(ctx, l, count-known, l.null, seed)
-		if err != nil {
-			return out, err
-		}
-		out.Residual, out.Converged = rest.Residual, rest.Converged
+	rest, err := eigen.Smallest(ctx, l, count-known, l.null, seed)
+	if err != nil {
+		return out, err
 	}
+	out.Residual, out.Converged = rest.Residual, rest.Converged
 	for k, v := range rest.Vectors {
-		upright(v)
 		out.Values, out.Vectors = append(out.Values, max(rest.Values[k], 0)), append(out.Vectors, v)
 	}
-	return out, ctx.Err()
-}
-
-// lifted is the whole matrix with the known eigenvalues moved from 0 to the top, where they are out of the way.
-func (l *laplacian) lifted() *mat.SymDense {
-	n := l.Dim()
-	id, all := make([]float64, n*n), make([]float64, n*n)
-	for i := range n {
-		id[i*n+i] = 1
-	}
-	l.Apply(all, id, n)
-	for _, u := range l.null {
-		for i, f := range u {
-			if f != 0 {
-				blas.Axpy(2*l.upper*f, u, all[i*n:(i+1)*n])
-			}
-		}
-	}
-	return mat.NewSymDense(n, all)
-}
-
-// upright turns a vector so that its largest entry, the first of equals, is positive: of v and −v always the same one is returned.
-func upright(v []float64) {
-	at := 0
-	for i := range v {
-		if math.Abs(v[i]) > math.Abs(v[at])*(1+1e-9) {
-			at = i
-		}
-	}
-	if v[at] < 0 {
-		for i := range v {
-			v[i] = -v[i]
-		}
-	}
+	return out, nil
 }
 
 // embedding is what k-means sees: a point a node, in units in which the entries are about 1.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/golatent/latent/internal/blas"
+	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
@@ -88,7 +89,7 @@ func (s Isomap) Fit(ctx context.Context, x mat.Matrix) (*IsomapModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := largest(ctx, b, k, s.Seed)
+	r, err := eigen.Largest(ctx, b, k, s.Seed)
 	if err != nil {
 		return nil, err
 	}

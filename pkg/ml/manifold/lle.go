@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/golatent/latent/internal/blas"
+	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
-	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/neighbors"
@@ -95,7 +95,6 @@ func (l LLE) Fit(ctx context.Context, x mat.Matrix) (*LLEModel, error) {
 	}
 	m.Embedding = mat.NewDense(n, k, nil)
 	for c, v := range vectors {
-		upright(v)
 		for i, u := range v {
 			m.Embedding.Set(i, c, u*math.Sqrt(float64(n)))
 		}
@@ -461,128 +460,66 @@ func (b *banded) add(i, j int, v float64) {
 func (b *banded) smallest(ctx context.Context, k int, seed uint64, m *LLEModel) ([][]float64, error) {
 	n := b.n
 	factor := blas64.SymmetricBand{Uplo: gonum.Upper, N: n, K: b.width, Stride: b.width + 1, Data: slices.Clone(b.data)}
-	trace := 0.0
-	for i := range n {
-		trace += b.data[i*(b.width+1)]
-	}
+	trace := b.Upper()
 	// The matrix is singular. The shift is far below the eigenvalues looked for, and above what rounding makes of 0.
 	for i := range n {
 		factor.Data[i*(b.width+1)] += 1e-13 * trace / float64(n) * float64(1+b.width/64)
 	}
 	var triangle blas64.TriangularBand
 	definite := false
-	if err := abandon(ctx, func() { triangle, definite = lapack64.Pbtrf(factor) }); err != nil {
+	if err := parallel.Abandon(ctx, func() { triangle, definite = lapack64.Pbtrf(factor) }); err != nil {
 		return nil, err
 	}
 	if !definite {
 		return nil, ml.NotFinite(lleName, "the matrix of weights is not positive semidefinite to rounding: raise Regularization, or scale the data")
 	}
-	width := min(n-1, k+max(4, k))
-	stream := rng.New(seed)
-	block := mat.NewDense(n, width, nil)
-	for i := range block.RawMatrix().Data {
-		block.RawMatrix().Data[i] = stream.NormFloat64()
+	constant := slices.Repeat([]float64{1 / math.Sqrt(float64(n))}, n)
+	r, err := eigen.SmallestInverse(ctx, b, func(v []float64) {
+		lapack64.Pbtrs(triangle, blas64.General{Rows: n, Cols: 1, Stride: 1, Data: v})
+	}, k, [][]float64{constant}, seed, 1e-18*trace/float64(n))
+	if err != nil {
+		return nil, err
 	}
-	before := math.Inf(1)
-	var values []float64
-	for range 500 {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		orthonormal(block)
-		turned, v, ok := b.ritz(block)
-		if !ok {
+	m.Converged = r.Converged
+	out := make([][]float64, k)
+	for c, v := range r.Vectors {
+		if r.Values[c]-r.Values[c] != 0 {
 			return nil, ml.NotFinite(lleName, "the eigenvalues are not finite: scale the data")
 		}
-		block, values = turned, v
-		sum := 0.0
-		for _, u := range values[:k] {
-			sum += u
-		}
-		m.Converged = math.Abs(before-sum) <= 1e-10*sum+1e-18*trace/float64(n)
-		if m.Converged {
-			break
-		}
-		before = sum
-		// Column by column: on both processors, and with an end in sight for whoever cancels.
-		if err := parallel.For(ctx, width, 1, func(c, _, _ int) {
-			v := mat.Col(nil, c, block)
-			lapack64.Pbtrs(triangle, blas64.General{Rows: n, Cols: 1, Stride: 1, Data: v})
-			block.SetCol(c, v)
-		}); err != nil {
-			return nil, err
-		}
-	}
-	out := make([][]float64, k)
-	for c := range out {
 		out[c] = make([]float64, n)
 		for i := range n {
-			out[c][i] = block.At(b.place[i], c)
+			out[c][i] = v[b.place[i]]
 		}
-		m.Eigenvalues = append(m.Eigenvalues, max(values[c], 0))
+		eigen.SetSign(out[c])
+		m.Eigenvalues = append(m.Eigenvalues, max(r.Values[c], 0))
 		m.ReconstructionError += m.Eigenvalues[c]
 	}
 	return out, nil
 }
 
-// ritz turns a block of orthonormal columns to the eigenvectors of the matrix in their span.
-func (b *banded) ritz(block *mat.Dense) (*mat.Dense, []float64, bool) {
-	n, width := block.Dims()
-	image := mat.NewDense(n, width, nil)
-	for i := range n {
-		row := b.data[i*(b.width+1) : (i+1)*(b.width+1)]
-		blas.Axpy(row[0], block.RawRowView(i), image.RawRowView(i))
-		for c, v := range row[1:] {
-			if j := i + 1 + c; v != 0 {
-				blas.Axpy(v, block.RawRowView(j), image.RawRowView(i))
-				blas.Axpy(v, block.RawRowView(i), image.RawRowView(j))
-			}
-		}
+// Dim is n.
+func (b *banded) Dim() int { return b.n }
+
+// Upper is the trace, which no eigenvalue exceeds.
+func (b *banded) Upper() (trace float64) {
+	for i := range b.n {
+		trace += b.data[i*(b.width+1)]
 	}
-	var h mat.Dense
-	h.Mul(block.T(), image)
-	s := mat.NewSymDense(width, nil)
-	for i := range width {
-		for j := i; j < width; j++ {
-			s.SetSym(i, j, (h.At(i, j)+h.At(j, i))/2)
-		}
-	}
-	var e mat.EigenSym
-	if !e.Factorize(s, true) {
-		return nil, nil, false
-	}
-	var turn, out mat.Dense
-	e.VectorsTo(&turn)
-	out.Mul(block, &turn)
-	return &out, e.Values(nil), true
+	return trace
 }
 
-// orthonormal makes the columns orthonormal and orthogonal to the constant, by Gram and Schmidt, twice.
-func orthonormal(block *mat.Dense) {
-	n, width := block.Dims()
-	columns := make([][]float64, width)
-	for c := range columns {
-		v := mat.Col(nil, c, block)
-		for range 2 {
-			mean := 0.0
-			for _, u := range v {
-				mean += u / float64(n)
-			}
-			for i := range v {
-				v[i] -= mean
-			}
-			for _, u := range columns[:c] {
-				blas.Axpy(-blas.Dot(u, v), u, v)
-			}
-			norm := math.Sqrt(blas.Dot(v, v))
-			if norm == 0 {
-				continue
-			}
-			for i := range v {
-				v[i] /= norm
+// Apply multiplies.
+func (b *banded) Apply(dst, src []float64, width int) {
+	clear(dst)
+	row := func(x []float64, i int) []float64 { return x[i*width : (i+1)*width] }
+	for i := range b.n {
+		entries := b.data[i*(b.width+1) : (i+1)*(b.width+1)]
+		blas.Axpy(entries[0], row(src, i), row(dst, i))
+		for c, v := range entries[1:] {
+			if j := i + 1 + c; v != 0 {
+				blas.Axpy(v, row(src, j), row(dst, i))
+				blas.Axpy(v, row(src, i), row(dst, j))
 			}
 		}
-		columns[c] = v
-		block.SetCol(c, v)
 	}
 }

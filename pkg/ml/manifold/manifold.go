@@ -159,7 +159,7 @@ func principal(ctx context.Context, x *mat.Dense, k int, seed uint64) (*mat.Dens
 			gram.SymRankK(gram, 1, y.Slice(lo, hi, 0, d).T())
 		}
 	}
-	r, err := largest(ctx, mat.DenseCopyOf(gram), min(k, n, d), seed)
+	r, err := eigen.Largest(ctx, mat.DenseCopyOf(gram), min(k, n, d), seed)
 	if err != nil {
 		return nil, err
 	}
@@ -179,115 +179,4 @@ func principal(ctx context.Context, x *mat.Dense, k int, seed uint64) (*mat.Dens
 			}
 		}
 	})
-}
-
-// largest returns the k largest eigenvalues of a symmetric matrix, descending, and their eigenvectors, each with its entry of largest size positive. The
-// error is ctx.Err().
-func largest(ctx context.Context, a *mat.Dense, k int, seed uint64) (eigen.Result, error) {
-	n, _ := a.Dims()
-	bound := boundOf(a)
-	if n <= 200 || bound == 0 || 2*k > n/4 {
-		negative := mat.NewSymDense(n, nil)
-		for i := range n {
-			for j := i; j < n; j++ {
-				negative.SetSym(i, j, -a.At(i, j))
-			}
-		}
-		var r eigen.Result
-		if err := abandon(ctx, func() { r, _ = eigen.SmallestDense(negative, k) }); err != nil {
-			return eigen.Result{}, err
-		}
-		for c := range r.Values {
-			r.Values[c] = -r.Values[c] + 0 // no -0
-			upright(r.Vectors[c])
-		}
-		return r, ctx.Err()
-	}
-	r, err := eigen.Smallest(ctx, shifted{a, bound}, k, nil, seed)
-	for c := range r.Values {
-		// Of the matrix, and not as a difference from the bound, which costs digits where the value is small.
-		v := mat.NewVecDense(n, r.Vectors[c])
-		var image mat.VecDense
-		image.MulVec(a, v)
-		r.Values[c] = mat.Dot(v, &image)
-		upright(r.Vectors[c])
-	}
-	return r, err
-}
-
-// abandon runs what can't be interrupted; whoever cancels does not wait for its end. The error is ctx.Err(), and what f computes is not to be looked at then.
-func abandon(ctx context.Context, f func()) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// boundOf is a number that no eigenvalue exceeds in size: the largest sum of a row, or the Frobenius norm where that is smaller.
-func boundOf(a *mat.Dense) float64 {
-	n, _ := a.Dims()
-	rows, squares := 0.0, 0.0
-	for i := range n {
-		row, sum := a.RawRowView(i), 0.0
-		for _, v := range row {
-			sum += math.Abs(v)
-		}
-		rows = max(rows, sum)
-		squares += blas.Dot(row, row)
-	}
-	return min(rows, math.Sqrt(squares)) * (1 + 1e-12)
-}
-
-// shifted is bound·I − A, whose smallest eigenvalues are the largest of A.
-type shifted struct {
-	a     *mat.Dense
-	bound float64
-}
-
-func (s shifted) Dim() int       { n, _ := s.a.Dims(); return n }
-func (s shifted) Upper() float64 { return 2 * s.bound }
-
-func (s shifted) Apply(dst, src []float64, width int) {
-	n := s.Dim()
-	// The vectors one behind the other: a row of the matrix, read once, meets all of them.
-	vectors := make([]float64, n*width)
-	for i := range n {
-		for c := range width {
-			vectors[c*n+i] = src[i*width+c]
-		}
-	}
-	_ = parallel.For(context.Background(), n, 64, func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			row := dst[i*width : (i+1)*width]
-			blas.DotRows(row, s.a.RawRowView(i), vectors, n)
-			for c := range row {
-				row[c] = s.bound*src[i*width+c] - row[c]
-			}
-		}
-	})
-}
-
-// upright turns a vector so that its largest entry, the first of nearly equals, is positive: of v and −v always the same one is returned.
-func upright(v []float64) {
-	at := 0
-	for i := range v {
-		if math.Abs(v[i]) > math.Abs(v[at])*(1+1e-9) {
-			at = i
-		}
-	}
-	if v[at] < 0 {
-		for i := range v {
-			v[i] = -v[i]
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/golatent/latent/internal/blas"
+	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
@@ -70,7 +71,7 @@ func (c ClassicalMDS) fit(ctx context.Context, d *mat.Dense) (*ClassicalMDSModel
 	if err != nil {
 		return nil, err
 	}
-	r, err := largest(ctx, b, k, c.Seed)
+	r, err := eigen.Largest(ctx, b, k, c.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func (c ClassicalMDS) fit(ctx context.Context, d *mat.Dense) (*ClassicalMDSModel
 	if err := unscale2("manifold.ClassicalMDS", means, scale); err != nil {
 		return nil, err
 	}
-	m.Euclidean, err = semidefinite(ctx, b, 1e-9*max(r.Values[0], boundOf(b)*1e-6))
+	m.Euclidean, err = semidefinite(ctx, b, 1e-9*max(r.Values[0], eigen.Bound(b)*1e-6))
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func Spectrum(ctx context.Context, d mat.Matrix) ([]float64, error) {
 	}
 	n, _ := b.Dims()
 	var values []float64
-	if err := abandon(ctx, func() {
+	if err := parallel.Abandon(ctx, func() {
 		var e mat.EigenSym
 		e.Factorize(mat.NewSymDense(n, b.RawMatrix().Data), false)
 		values = e.Values(nil)

@@ -124,7 +124,7 @@ func newRanking(ctx context.Context, delta []float64, tied bool) (*ranking, erro
 	for i := range r.pairs {
 		r.pairs[i] = i
 	}
-	if err := abandon(ctx, func() {
+	if err := parallel.Abandon(ctx, func() {
 		slices.SortFunc(r.pairs, func(a, b int) int {
 			if c := cmp.Compare(delta[a], delta[b]); c != 0 {
 				return c
@@ -168,7 +168,7 @@ func (r *ranking) disparities(ctx context.Context, p *scaling, x *mat.Dense) err
 	}); err != nil {
 		return err
 	}
-	return abandon(ctx, func() { r.fitTo(distances) })
+	return parallel.Abandon(ctx, func() { r.fitTo(distances) })
 }
 
 // fitTo replaces the distances of the pairs by their disparities.

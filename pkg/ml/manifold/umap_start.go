@@ -133,18 +133,12 @@ func spectralPart(ctx context.Context, g *csr.Matrix, y *mat.Dense, seed uint64,
 		return ctx.Err()
 	}
 	l := newNormalized(g)
-	var found eigen.Result
-	if n <= 200 {
-		found, _ = eigen.SmallestDense(l.lifted(), k)
-	} else {
-		// More digits than these a start has no use for, and they would cost more than the map.
-		var err error
-		if found, err = eigen.SmallestWithin(ctx, l, k, [][]float64{l.first}, seed, 1e-5); err != nil {
-			return err
-		}
+	// More digits than these a start has no use for, and they would cost more than the map.
+	found, err := eigen.SmallestWithin(ctx, l, k, [][]float64{l.first}, seed, 1e-5)
+	if err != nil {
+		return err
 	}
 	for a, v := range found.Vectors {
-		upright(v)
 		for i, f := range v {
 			y.Set(i, a, f)
 		}
@@ -201,22 +195,4 @@ func (m *normalized) Apply(dst, src []float64, width int) {
 			}
 		}
 	})
-}
-
-// lifted is the whole matrix with the eigenvalue 0 moved to the top, where it is out of the way.
-func (m *normalized) lifted() *mat.SymDense {
-	n := m.Dim()
-	s := mat.NewSymDense(n, nil)
-	for i := range n {
-		for j := i; j < n; j++ {
-			s.SetSym(i, j, 4*m.first[i]*m.first[j])
-		}
-		s.SetSym(i, i, s.At(i, i)+1)
-		m.w.DoRowNonZero(i, func(_, j int, w float64) {
-			if j >= i {
-				s.SetSym(i, j, s.At(i, j)-w)
-			}
-		})
-	}
-	return s
 }
