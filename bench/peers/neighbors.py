@@ -16,7 +16,7 @@ def knn(p):
 def descent(p):
     from pynndescent import NNDescent
     # It counts a row among its neighbors.
-    _, found = NNDescent(p.x, n_neighbors=16, n_jobs=p.threads, random_state=p.seed).neighbor_graph
+    found, _ = NNDescent(p.x, n_neighbors=16, n_jobs=p.threads, random_state=p.seed).neighbor_graph
 
     def judge():
         _, true = exact(p)

@@ -3,7 +3,6 @@ package datasets
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"image"
 	"math"
@@ -14,24 +13,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 )
 
 func TestEmbeddedTablesEqualScikitLearns(t *testing.T) {
-	var reference map[string]struct {
+	reference := mltest.ReadJSON[map[string]struct {
 		N, D       int
 		Sums, Last []float64
 		Labels     []int
 		Classes    []string
-	}
-	raw, err := os.ReadFile("testdata/reference.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &reference); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "reference.json")
 	for _, d := range []Dataset{Iris(), Wine(), BreastCancer(), Digits()} {
 		want := reference[d.Name]
 		n, c := d.Dims()

@@ -7,13 +7,14 @@ import (
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml/distance"
+	"github.com/golatent/latent/pkg/ml/mltest"
 )
 
 // The cost grows as n²; the sizes are for seeing that.
 func BenchmarkCross(b *testing.B) {
 	for _, name := range []string{"euclidean", "cityblock", "cosine", "minkowski 1.5", "minkowski 3.0"} {
 		for _, n := range []int{500, 1000, 2000} {
-			x := random(1, n, 50)
+			x := mltest.Normal(1, n, 50)
 			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
 				for b.Loop() {
 					if _, err := distance.Cross(context.Background(), x, x, metrics[name]); err != nil {
@@ -39,7 +40,7 @@ func BenchmarkEditTable(b *testing.B) {
 }
 
 func BenchmarkAxioms(b *testing.B) {
-	d := random(1, 400, 400)
+	d := mltest.Normal(1, 400, 400)
 	for b.Loop() {
 		if _, err := distance.Axioms(context.Background(), d, 0); err != nil {
 			b.Fatal(err)

@@ -2,40 +2,20 @@ package distance_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
-
-func dense(rows [][]float64) *mat.Dense {
-	m := mat.NewDense(len(rows), len(rows[0]), nil)
-	for i, r := range rows {
-		m.SetRow(i, r)
-	}
-	return m
-}
-
-func random(seed uint64, n, d int) *mat.Dense {
-	if n == 0 {
-		return &mat.Dense{}
-	}
-	r := rng.New(seed)
-	m := mat.NewDense(n, d, nil)
-	m.Apply(func(_, _ int, _ float64) float64 { return r.NormFloat64() }, m)
-	return m
-}
 
 var metrics = map[string]distance.Metric{
 	"euclidean": distance.Euclidean{}, "sqeuclidean": distance.SqEuclidean{}, "cityblock": distance.Manhattan{}, "chebyshev": distance.Chebyshev{},
@@ -45,18 +25,11 @@ var metrics = map[string]distance.Metric{
 }
 
 func TestEqualsSciPy(t *testing.T) {
-	raw, err := os.ReadFile("testdata/scipy.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want struct {
+	want := mltest.ReadJSON[struct {
 		X, Y, Bits, Hamming [][]float64
 		Cross               map[string][][]float64
-	}
-	if err := json.Unmarshal(raw, &want); err != nil {
-		t.Fatal(err)
-	}
-	x, y := dense(want.X), dense(want.Y)
+	}](t, "scipy.json")
+	x, y := mltest.FromRows(want.X), mltest.FromRows(want.Y)
 	if len(want.Cross) != len(metrics) {
 		t.Errorf("%d tables by SciPy, %d metrics here", len(want.Cross), len(metrics))
 	}
@@ -76,7 +49,7 @@ func TestEqualsSciPy(t *testing.T) {
 			}
 		}
 	}
-	bits := dense(want.Bits)
+	bits := mltest.FromRows(want.Bits)
 	h, err := distance.Pairwise(t.Context(), bits, distance.Hamming{})
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +102,7 @@ func TestScales(t *testing.T) {
 func TestAxiomsHold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := rapid.IntRange(1, 9).Draw(t, "n"), rapid.IntRange(1, 6).Draw(t, "d")
-		x := random(rapid.Uint64().Draw(t, "seed"), n, d)
+		x := mltest.Normal(rapid.Uint64().Draw(t, "seed"), n, d)
 		r := rapid.Float64Range(1, 12).Draw(t, "r")
 		for _, m := range []distance.Metric{distance.Euclidean{}, distance.Manhattan{}, distance.Chebyshev{}, distance.Hamming{}, distance.Minkowski{R: r}, distance.Minkowski{R: math.Inf(1)}} {
 			table, err := distance.Cross(context.Background(), x, x, m)
@@ -216,7 +189,7 @@ func TestAxiomsAgreesWithThePlainLoop(t *testing.T) {
 
 // All kinds of table agree with each other and do not depend on the number of processors.
 func TestTablesAgree(t *testing.T) {
-	x := random(3, 137, 19)
+	x := mltest.Normal(3, 137, 19)
 	for name, m := range metrics {
 		cross, err := distance.Cross(t.Context(), x, x, m)
 		if err != nil {
@@ -262,7 +235,7 @@ func TestTablesAgree(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	good := random(1, 4, 3)
+	good := mltest.Normal(1, 4, 3)
 	with := func(i, j int, v float64) *mat.Dense {
 		x := mat.DenseCopyOf(good)
 		x.Set(i, j, v)
@@ -284,7 +257,7 @@ func TestBadInput(t *testing.T) {
 		{"empty", &mat.Dense{}, good, nil, ml.ErrEmpty, "0×0"},
 		{"nil", nil, good, nil, ml.ErrEmpty, "nil"},
 		{"nil y", good, nil, nil, ml.ErrShape, "y is nil"},
-		{"columns", good, random(1, 4, 2), nil, ml.ErrShape, "3 columns and y has 2"},
+		{"columns", good, mltest.Normal(1, 4, 2), nil, ml.ErrShape, "3 columns and y has 2"},
 		{"NaN", with(2, 1, math.NaN()), good, nil, ml.ErrNotFinite, "row 2, column 1"},
 		{"Inf in y", good, with(0, 2, math.Inf(1)), nil, ml.ErrNotFinite, "row 0, column 2"},
 		{"r below zero", good, good, distance.Minkowski{R: -1}, ml.ErrParameter, "R = -1"},
@@ -299,10 +272,10 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%s: %v, want %v and %q", c.name, err, c.kind, c.says)
 		}
 	}
-	if _, err := distance.Axioms(t.Context(), random(1, 2, 3), 0); !errors.Is(err, ml.ErrShape) {
+	if _, err := distance.Axioms(t.Context(), mltest.Normal(1, 2, 3), 0); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("a table of 2×3: %v", err)
 	}
-	if _, err := distance.Axioms(t.Context(), random(1, 2, 2), -1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := distance.Axioms(t.Context(), mltest.Normal(1, 2, 2), -1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a tolerance below zero: %v", err)
 	}
 	if _, err := distance.EditTable(t.Context(), nil, nil); !errors.Is(err, ml.ErrEmpty) {
@@ -317,33 +290,21 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	x, square := random(1, 20000, 60), random(2, 2000, 2000)
+	x, square := mltest.Normal(1, 20000, 60), mltest.Normal(2, 2000, 2000)
 	var strs []string
 	for range 4000 {
 		strs = append(strs, strings.Repeat("abcdefghij", 12))
 	}
 	for name, f := range map[string]func(ctx context.Context) error{
-		"Cross": func(ctx context.Context) error { _, err := distance.Cross(ctx, x, x, nil); return err },
+		"Cross": func(ctx context.Context) error { return mltest.Err(distance.Cross(ctx, x, x, nil)) },
 		"Condensed": func(ctx context.Context) error {
-			_, err := distance.Condensed(ctx, x, distance.Minkowski{R: 1.7})
-			return err
+			return mltest.Err(distance.Condensed(ctx, x, distance.Minkowski{R: 1.7}))
 		},
-		"Axioms": func(ctx context.Context) error {
-			_, err := distance.Axioms(ctx, square, 0)
-			return err
-		},
-		"EditTable": func(ctx context.Context) error { _, err := distance.EditTable(ctx, strs, nil); return err },
+		"Axioms":    func(ctx context.Context) error { return mltest.Err(distance.Axioms(ctx, square, 0)) },
+		"EditTable": func(ctx context.Context) error { return mltest.Err(distance.EditTable(ctx, strs, nil)) },
 	} {
-		ctx, cancel := context.WithCancel(t.Context())
-		var ended time.Time
-		time.AfterFunc(60*time.Millisecond, func() { ended = time.Now(); cancel() })
-		err := f(ctx)
-		late := time.Since(ended)
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v, want context.Canceled", name, err)
-		}
-		if late > 100*time.Millisecond {
-			t.Errorf("%s returned %v after its context ended", name, late)
+		if !mltest.Prompt(t, name, 60*time.Millisecond, f) {
+			t.Errorf("%s was done before its context ended", name)
 		}
 	}
 }
@@ -352,7 +313,7 @@ func FuzzCross(f *testing.F) {
 	f.Add(uint8(3), uint8(2), uint8(0), 1.0, 2.0)
 	f.Add(uint8(1), uint8(7), uint8(4), 1e300, 0.3)
 	f.Fuzz(func(t *testing.T, n, d, which uint8, scale, r float64) {
-		x := random(uint64(n), int(n%12), max(1, int(d%12)))
+		x := mltest.Normal(uint64(n), int(n%12), max(1, int(d%12)))
 		if x.IsEmpty() {
 			return
 		}

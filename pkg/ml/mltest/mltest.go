@@ -316,13 +316,10 @@ func findNaN(name string, v reflect.Value, depth int) string {
 	return ""
 }
 
-// prompt is how soon after its context ends a method must return.
-const prompt = 100 * time.Millisecond
-
 func (m Method[M]) cancelled(ctx context.Context, _ string) error {
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	begun := time.Now()
+	since := start()
 	_, err, broken := m.fit(ended, m.data())
 	if broken != nil {
 		return broken
@@ -330,8 +327,8 @@ func (m Method[M]) cancelled(ctx context.Context, _ string) error {
 	if !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("with an ended context the error is %v, want context.Canceled", err)
 	}
-	if late := time.Since(begun); late > prompt {
-		return fmt.Errorf("with an ended context Fit took %v, want at most %v", late, prompt)
+	if err := since.late(); err != nil {
+		return err
 	}
 	if m.Iterate == nil {
 		return nil

@@ -185,6 +185,7 @@ func TestEachCheckCatchesItsBreak(t *testing.T) {
 	if m.sameSeed(t.Context(), "") == nil {
 		t.Error("a panic is not caught")
 	}
+	m.Patience = 100 * time.Millisecond
 	m.Fit = func(context.Context, mat.Matrix) (*signModel, error) { select {} }
 	if m.sameSeed(t.Context(), "") == nil {
 		t.Error("a hang is not caught")
