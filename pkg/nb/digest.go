@@ -51,7 +51,7 @@ func digestValue(h content, v reflect.Value, depth int) error {
 		h.types[v.Type()] = true
 	}
 	if v.CanInterface() {
-		if m, ok := v.Interface().(mat.Matrix); ok && !(v.Kind() == reflect.Pointer && v.IsNil()) {
+		if m, ok := v.Interface().(mat.Matrix); ok && !(v.Kind() == reflect.Pointer && v.IsNil()) && !more(m) {
 			digestMatrix(h, m)
 			return nil
 		}
@@ -97,6 +97,16 @@ func digestValue(h content, v reflect.Value, depth int) error {
 		}
 	}
 	return nil
+}
+
+// more is whether a matrix is more than its elements, as trials.Trials are, or has far fewer to write than
+// elements, as a csr.Matrix has: the library's own types of matrices are written field by field.
+func more(m mat.Matrix) bool {
+	t := reflect.TypeOf(m)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return strings.HasPrefix(t.PkgPath(), "github.com/golatent/latent/pkg/ml/")
 }
 
 // digestMap takes the entries in the order of their own digests: a map has none.

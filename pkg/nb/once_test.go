@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golatent/latent/pkg/ml/csr"
+	"github.com/golatent/latent/pkg/ml/trials"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
@@ -89,6 +91,49 @@ func TestOnceFitsOnceAndNeverServesAStaleAnswer(t *testing.T) {
 			t.Error("a method with a function among its options was not fitted")
 		}
 	}
+}
+
+// Trials are more than the matrix that they are: the same steps cut elsewhere, or under other conditions, are other data. And a sparse
+// matrix of a million million elements is known by its entries.
+func TestOnceKnowsTheLibrarysMatrices(t *testing.T) {
+	t.Setenv("LATENT_CACHE", t.TempDir())
+	steps := mat.NewDense(4, 1, []float64{1, 2, 3, 4})
+	cut := func(labels []string, lengths ...int) mat.Matrix {
+		x, err := trials.Cut(steps, lengths, trials.NewFactor("side", labels))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	large := func(column int) mat.Matrix {
+		m, err := csr.FromTriplets(1e6, 1e6, []int{3}, []int{column}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	for i, x := range []mat.Matrix{steps, cut([]string{"a", "b"}, 2, 2), cut([]string{"a", "b"}, 1, 3), cut([]string{"a", "a"}, 1, 3), large(5), large(6)} {
+		for again := range 2 {
+			sizedFits = 0
+			if _, err := Once(t.Context(), sized{}, x); err != nil {
+				t.Fatal(err)
+			}
+			if sizedFits != 1-again {
+				t.Errorf("data %d: %d fits at call %d", i, sizedFits, again)
+			}
+		}
+	}
+}
+
+// sized is a method that counts its fits and looks at no element.
+type sized struct{}
+
+var sizedFits int
+
+func (sized) Fit(_ context.Context, x mat.Matrix) (int, error) {
+	sizedFits++
+	n, _ := x.Dims()
+	return n, nil
 }
 
 func first(c counting, _ mat.Matrix) counting    { return c }
