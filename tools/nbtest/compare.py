@@ -7,8 +7,8 @@ change a last digit; where it changes more, because a method is iterated or draw
     // tolerance: 0.02
     // tolerance: 3 in "nearest to a digit"
 
-The first two hold for every number that the cell prints, whole ones too, the third for the lines that contain the words; of several that apply the widest counts. Two bounds
-are known from the text: what nb.CheckClose has checked against its own bound (“1.91, expected 1.92 ± 0.01”) may differ by that much, and the ends of a range in
+The first two hold for every number that the cell prints but whole ones, the third for the lines that contain the words, and whole ones in them too; of several that apply the
+widest counts. Two bounds are known from the text: what nb.CheckClose has checked against its own bound (“1.91, expected 1.92 ± 0.01”) may differ by that much, and the ends of a range in
 a figure's description (“from −1.5 to 2.5”, “between 0 and 1”) by a twentieth of the range. Pictures themselves are not compared.
 """
 import re
@@ -33,8 +33,8 @@ class Tolerance:
             share = bool(s[2])
             self.stated.append((Decimal(s[1]) / (100 if share else 1), share, s[3] or ""))
 
-    def of(self, number, line):
-        return max((amount * abs(number) if share else amount for amount, share, words in self.stated if words in line), default=Decimal(0))
+    def of(self, number, whole, line):
+        return max((amount * abs(number) if share else amount for amount, share, words in self.stated if (words or not whole) and words in line), default=Decimal(0))
 
 
 def said(cell):
@@ -75,7 +75,8 @@ def line_differs(committed, now, tolerance=Tolerance(""), figure=False):
         return "other words"
     for i in range(1, len(a), 2):
         x, y = value(a[i]), value(b[i])
-        bound = max(allowed(a[i], b[i]), tolerance.of(x, committed))
+        unit = allowed(a[i], b[i])
+        bound = max(unit, tolerance.of(x, unit == 0, committed))
         if a[i + 1].startswith(", expected") and i + 4 < len(a) and a[i + 3] == " ± ":
             bound = max(bound, value(a[i + 4]))
         if figure:

@@ -53,15 +53,16 @@ class Compare(unittest.TestCase):
         for source, committed, now, want in [
             ("// tolerance: 5 %", "KL 0.730", "KL 0.760", False),
             ("// tolerance: 5 %", "KL 0.730", "KL 0.780", True),
-            ("// tolerance: 5 %", "100 steps", "105 steps", False),
-            ("// tolerance: 5 %", "100 steps", "106 steps", True),
-            ("// tolerance: 5 %", "100 steps", "100 rounds", True),
+            ("// tolerance: 5 %", "100 steps", "101 steps", True),  # a whole number is exact unless its line is named
+            ('// tolerance: 5 % in "steps"', "100 steps", "105 steps", False),
+            ('// tolerance: 5 % in "steps"', "100 steps", "106 steps", True),
+            ('// tolerance: 5 % in "steps"', "100 steps", "100 rounds", True),
             ("%%\n  // tolerance: 0.02\nx := 1", "0.5", "0.52", False),
             ("%%\n  // tolerance: 0.02\nx := 1", "0.5", "0.53", True),
             ('// tolerance: 3 in "found"', "found  281\nof     297", "found  284\nof     297", False),
             ('// tolerance: 3 in "found"', "found  281\nof     297", "found  285\nof     297", True),
             ('// tolerance: 3 in "found"', "found  281\nof     297", "found  281\nof     298", True),
-            ('// tolerance: 3 in "found"\n// tolerance: 1', "found  281\nof     297", "found  284\nof     298", False),
+            ('// tolerance: 3 in "found"\n// tolerance: 1 in "of"', "found  281\nof     297", "found  284\nof     298", False),
         ]:
             with self.subTest(source=source, now=now):
                 self.assertEqual(differ(committed, now, source), want)

@@ -382,7 +382,8 @@ func (f *emFit) from(m *GMMModel) (*components, error) {
 	return f.lifted(c)
 }
 
-// better prefers fewer directions on the floor, then likelihood.
+// better prefers fewer directions on the floor, then likelihood. Two starts often end at one optimum with their components in another order, and then rounding must not choose
+// between them, or the order would be another on another processor: the first stays.
 func (f *emFit) better(a, b *emStep) bool {
 	on := func(s *emStep) (n int) {
 		for _, v := range s.floored {
@@ -395,7 +396,7 @@ func (f *emFit) better(a, b *emStep) bool {
 	if x, y := on(a), on(b); x != y {
 		return x < y
 	}
-	return a.mean > b.mean
+	return a.mean > b.mean+1e-9*math.Abs(b.mean)
 }
 
 // model copies a step into the caller's units. It refuses what no float64 can hold.

@@ -773,3 +773,15 @@ func BenchmarkGMM(b *testing.B) {
 		}
 	}
 }
+
+// Two starts that end at one optimum with their components in another order differ by rounding, which must not choose between them.
+func TestEqualStartsKeepTheFirst(t *testing.T) {
+	f := &emFit{}
+	first, permuted, higher := &emStep{mean: -3.7152}, &emStep{mean: -3.7152 * (1 - 1e-15)}, &emStep{mean: -3.7151}
+	if f.better(permuted, first) {
+		t.Error("rounding chose")
+	}
+	if !f.better(higher, first) || f.better(first, higher) {
+		t.Error("the higher likelihood is not better")
+	}
+}
