@@ -777,7 +777,8 @@ func BenchmarkGMM(b *testing.B) {
 // Two starts that end at one optimum with their components in another order differ by rounding, which must not choose between them.
 func TestEqualStartsKeepTheFirst(t *testing.T) {
 	f := &emFit{}
-	first, permuted, higher := &emStep{mean: -3.7152}, &emStep{mean: -3.7152 * (1 - 1e-15)}, &emStep{mean: -3.7151}
+	start := func(mean float64) *emStep { return &emStep{components: &components{}, mean: mean} }
+	first, permuted, higher := start(-3.7152), start(-3.7152*(1-1e-15)), start(-3.7151)
 	if f.better(permuted, first) {
 		t.Error("rounding chose")
 	}
