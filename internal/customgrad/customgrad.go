@@ -3,9 +3,9 @@ package customgrad
 
 import "github.com/gomlx/gomlx/core/graph"
 
-// Apply is f(in), with the gradient that vjp says: v is the gradient of what comes after with respect to f's
-// result, and vjp returns that with respect to each of in. No derivative is taken of f; second
-// derivatives are those of what vjp computes.
+// Apply is f(in), with the gradient that vjp says: v is the gradient of what comes after with
+// respect to f's result, and vjp returns that with respect to each of in. No derivative is taken of
+// f; second derivatives are those of what vjp computes.
 func Apply(in []*graph.Node, f func(in []*graph.Node) *graph.Node, vjp func(in []*graph.Node, v *graph.Node) []*graph.Node) *graph.Node {
 	values, grads := make([]*graph.Node, len(in)), make([]*graph.Node, len(in))
 	var path *graph.Node // a scalar 0 by which autodiff finds its way to every input

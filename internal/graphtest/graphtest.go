@@ -1,4 +1,5 @@
-// Package graphtest runs graph functions on every backend there is, with known weights, for the tests of networks' pieces.
+// Package graphtest runs graph functions on every backend there is, with known weights, for the
+// tests of networks' pieces.
 package graphtest
 
 import (
@@ -191,8 +192,8 @@ func ReadJSON(t testing.TB, file string, into any) {
 	}
 }
 
-// Reference is what a script computed for the outputs of a graph: values, and the gradients of the sum
-// of Wave(k)·output k with respect to the inputs, under a name.
+// Reference is what a script computed for the outputs of a graph: values, and the gradients of the
+// sum of Wave(k)·output k with respect to the inputs, under a name.
 type Reference map[string]struct {
 	Out, Gradient [][]float64
 }

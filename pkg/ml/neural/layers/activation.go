@@ -49,7 +49,8 @@ func (a Activation) Apply(x *graph.Node) *graph.Node {
 	return f(x)
 }
 
-// Check returns an ml.ErrParameter of a method's option Activation where a is none of the constants.
+// Check returns an ml.ErrParameter of a method's option Activation where a is none of the
+// constants.
 func (a Activation) Check(method string) error {
 	if _, ok := activations[a]; !ok {
 		return ml.BadParameter(method, "Activation", fmt.Sprintf("%q", string(a)),

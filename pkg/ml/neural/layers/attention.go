@@ -8,19 +8,19 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Attention is A(q, K, V): each of n queries takes a mean of m values, weighted by how well their keys
-// match it,
+// Attention is A(q, K, V): each of n queries takes a mean of m values, weighted by how well their
+// keys match it,
 //
 //	A(q, K, V) = W V,    W = softmax(q Kᵀ/√d)
 //
-// (Bahdanau, Cho & Bengio, 2015; in this form Vaswani et al., 2017). q is [b, n, d], keys [b, m, d], values
-// [b, m, e]; out is [b, n, e], weights [b, n, m].
+// (Bahdanau, Cho & Bengio, 2015; in this form Vaswani et al., 2017). q is [b, n, d], keys [b, m,
+// d], values [b, m, e]; out is [b, n, e], weights [b, n, m].
 //
-// mask is 1 where a query may look and 0 where it must not: [n, m] for all examples, [b, n, m], or [b, 1, m],
-// which leaves out the padding of each; nil lets all look everywhere. The softmax runs over
-// what is allowed: a weight elsewhere is exactly 0, and so is every derivative through it. The weights of
-// a query sum to 1, or to 0 for one that may look nowhere, whose out is 0. It costs O(b·n·m·(d+e));
-// nothing is saved by the mask.
+// mask is 1 where a query may look and 0 where it must not: [n, m] for all examples, [b, n, m], or
+// [b, 1, m], which leaves out the padding of each; nil lets all look everywhere. The softmax runs
+// over what is allowed: a weight elsewhere is exactly 0, and so is every derivative through it. The
+// weights of a query sum to 1, or to 0 for one that may look nowhere, whose out is 0. It costs
+// O(b·n·m·(d+e)); nothing is saved by the mask.
 func Attention(q, keys, values, mask *graph.Node) (out, weights *graph.Node) {
 	d := q.Shape().Dim(-1)
 	logits := graph.MulScalar(graph.Einsum("bnd,bmd->bnm", q, keys), 1/math.Sqrt(float64(d)))
@@ -29,17 +29,17 @@ func Attention(q, keys, values, mask *graph.Node) (out, weights *graph.Node) {
 	} else {
 		mask = graph.BroadcastToShape(graph.ExpandLeftToRank(mask, 3), logits.Shape())
 		allowed := graph.GreaterThan(mask, graph.ZerosLike(mask))
-		// The exponential of so small a number is 0. The product with the mask is for the queries that may
-		// look nowhere, whose logits are all that small.
+		// The exponential of so small a number is 0. The product with the mask is for the queries
+		// that may look nowhere, whose logits are all that small.
 		least := graph.MulScalar(graph.OnesLike(logits), -1e30)
 		weights = graph.Mul(graph.Softmax(graph.Where(allowed, logits, least), -1), mask)
 	}
 	return graph.Einsum("bnm,bme->bne", weights, values), weights
 }
 
-// MaskBefore is the mask of an order: query i may look at key j where rank[j] < rank[i]. With 0, 1, 2, …
-// that is what comes before it, itself left out, so that the first looks nowhere; those of one rank do not see
-// each other.
+// MaskBefore is the mask of an order: query i may look at key j where rank[j] < rank[i]. With 0, 1,
+// 2, … that is what comes before it, itself left out, so that the first looks nowhere; those of one
+// rank do not see each other.
 func MaskBefore(like *graph.Node, rank []int) *graph.Node { // [n, n]
 	r := make([]float64, len(rank))
 	for i, v := range rank {
@@ -61,9 +61,9 @@ func JoinHeads(x *graph.Node, heads int) *graph.Node { // [b·heads, n, d] to [b
 	return graph.Reshape(graph.TransposeAllAxes(graph.Reshape(x, b, heads, n, d), 0, 2, 1, 3), b, n, heads*d)
 }
 
-// MultiHead is attention of x to context, or to itself where that is nil, in several heads (Vaswani et al.,
-// 2017): affine maps "query", "key" and "value" to as many channels as x has, Attention in each head, and the
-// affine map "out" of what the heads found. mask is that of Attention.
+// MultiHead is attention of x to context, or to itself where that is nil, in several heads (Vaswani
+// et al., 2017): affine maps "query", "key" and "value" to as many channels as x has, Attention in
+// each head, and the affine map "out" of what the heads found. mask is that of Attention.
 func MultiHead(s *model.Scope, x, context, mask *graph.Node, heads int) *graph.Node { // [b, n, c], [b, m, e] to [b, n, c]
 	c := x.Shape().Dim(-1)
 	if heads < 1 || c%heads != 0 {

@@ -23,7 +23,8 @@ func (k Kernel) orDefaults() Kernel {
 	return k
 }
 
-// before is the padding above and to the left; what is missing of a kernel of even size comes after.
+// before is the padding above and to the left; what is missing of a kernel of even size comes
+// after.
 func (k Kernel) before() int {
 	if k.Valid {
 		return 0
@@ -31,7 +32,8 @@ func (k Kernel) before() int {
 	return (k.Size - 1) * k.Dilation / 2
 }
 
-// outputs is the length of an axis after a convolution: the picture's, divided by the stride and rounded up.
+// outputs is the length of an axis after a convolution: the picture's, divided by the stride and
+// rounded up.
 func (k Kernel) outputs(length int) int {
 	if k.Valid {
 		length -= (k.Size - 1) * k.Dilation
@@ -39,9 +41,9 @@ func (k Kernel) outputs(length int) int {
 	return (length + k.Stride - 1) / k.Stride
 }
 
-// Conv2D is a convolution (in the sense of networks: a correlation) and a bias for each channel. The
-// picture is padded with zeros so that a stride of 1 keeps its size, and a stride of 2 halves it, rounding
-// up. "weights" are [size, size, in, out], "biases" [out].
+// Conv2D is a convolution (in the sense of networks: a correlation) and a bias for each channel.
+// The picture is padded with zeros so that a stride of 1 keeps its size, and a stride of 2 halves
+// it, rounding up. "weights" are [size, size, in, out], "biases" [out].
 func Conv2D(s *model.Scope, x *graph.Node, out int, k Kernel) *graph.Node { // [b, h, w, in] to [b, h', w', out]
 	k = k.orDefaults()
 	y := Convolve(x, Variable(s, x, "weights", k.Size, k.Size, x.Shape().Dim(-1), out), k)
@@ -50,11 +52,12 @@ func Conv2D(s *model.Scope, x *graph.Node, out int, k Kernel) *graph.Node { // [
 
 // Convolve is Conv2D for weights at hand, [size, size, in, out], without bias.
 //
-// It is a product of patches with the weights, or, where XLA runs a kernel of odd size pixel by pixel, GoMLX's own
-// convolution, which takes XLA half the time, and the Go backend ten times as long. Traps of GoMLX 0.28
-// that this avoids: the gradient of its convolution with respect to the input is shifted by a pixel where
-// the kernel's side is even; that of one with a stride, a transposed convolution, has no gradient
-// itself; that of a gradient with respect to the weights fails.
+// It is a product of patches with the weights, or, where XLA runs a kernel of odd size pixel by
+// pixel, GoMLX's own convolution, which takes XLA half the time, and the Go backend ten times as
+// long. Traps of GoMLX 0.28 that this avoids: the gradient of its convolution with respect to the
+// input is shifted by a pixel where the kernel's side is even; that of one with a stride, a
+// transposed convolution, has no gradient itself; that of a gradient with respect to the weights
+// fails.
 func Convolve(x, w *graph.Node, k Kernel) *graph.Node { // [b, h, w, in] to [b, h', w', out]
 	k = k.orDefaults()
 	k.Size = w.Shape().Dim(0)
@@ -75,9 +78,9 @@ func Convolve(x, w *graph.Node, k Kernel) *graph.Node { // [b, h, w, in] to [b, 
 	return Product(patches(x, offsets, k.Stride, k.outputs(x.Shape().Dim(1)), k.outputs(x.Shape().Dim(2))), flat, nil)
 }
 
-// native is GoMLX's convolution with padding, for kernels of odd size. That of the gradient with the kernel
-// turned by half a circle gives the gradient with respect to x, and one with places in the role of the kernel's and examples
-// in that of channels the gradient with respect to w.
+// native is GoMLX's convolution with padding, for kernels of odd size. That of the gradient with
+// the kernel turned by half a circle gives the gradient with respect to x, and one with places in
+// the role of the kernel's and examples in that of channels the gradient with respect to w.
 func native(x, w *graph.Node) *graph.Node {
 	return customgrad.Apply([]*graph.Node{x, w}, func(in []*graph.Node) *graph.Node {
 		return graph.Convolve(in[0], in[1]).PadSame().Done()
@@ -102,9 +105,9 @@ func onGo(x *graph.Node) bool {
 // Offset is a pixel relative to another: Row rows below, Col columns to the right.
 type Offset struct{ Row, Col int }
 
-// Patches gathers for every pixel, or every stride-th of every stride-th row, what lies at the offsets from it,
-// side by side; what lies outside of the picture counts as 0. A product with it is a convolution with a
-// kernel of any form.
+// Patches gathers for every pixel, or every stride-th of every stride-th row, what lies at the
+// offsets from it, side by side; what lies outside of the picture counts as 0. A product with it is
+// a convolution with a kernel of any form.
 func Patches(x *graph.Node, offsets []Offset, stride int) *graph.Node { // [b, h, w, c] to [b, h', w', len(offsets)·c]
 	whole := Kernel{Stride: stride}
 	return patches(x, offsets, stride, whole.outputs(x.Shape().Dim(1)), whole.outputs(x.Shape().Dim(2)))

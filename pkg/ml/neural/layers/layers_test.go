@@ -142,7 +142,8 @@ func TestSecondDerivatives(t *testing.T) {
 	}
 }
 
-// A convolution is written twice, as a product of patches and as GoMLX's own; both have one size and one set of weights.
+// A convolution is written twice, as a product of patches and as GoMLX's own; both have one size
+// and one set of weights.
 func TestConvolutionLoop(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		upTo := func(most int, name string) int { return rapid.IntRange(1, most).Draw(rt, name) }
@@ -173,7 +174,8 @@ func TestConvolutionLoop(t *testing.T) {
 	})
 }
 
-// A layer's weights have the names and the starting values that are promised: kept models are read by them.
+// A layer's weights have the names and the starting values that are promised: kept models are read
+// by them.
 func TestNamesAndStart(t *testing.T) {
 	store := model.NewStore()
 	var names []string
@@ -276,8 +278,8 @@ func TestSpaceAndDepth(t *testing.T) {
 	}
 }
 
-// With any ranks: a row of weights sums to 1, or to 0 for those that come first; what is forbidden has weight 0
-// and a derivative of 0, exactly; and no number is NaN, however large the logits.
+// With any ranks: a row of weights sums to 1, or to 0 for those that come first; what is forbidden
+// has weight 0 and a derivative of 0, exactly; and no number is NaN, however large the logits.
 func TestMaskedAttention(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n, d := rapid.IntRange(1, 6).Draw(rt, "n"), rapid.IntRange(1, 4).Draw(rt, "d")

@@ -6,9 +6,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// Pictures become larger by Nearest, Bilinear or DepthToSpace, before or after a convolution, and not by
-// a transposed convolution, whose gradient GoMLX lacks and whose overlaps leave a checkerboard (Odena,
-// Dumoulin & Olah, 2016).
+// Pictures become larger by Nearest, Bilinear or DepthToSpace, before or after a convolution, and
+// not by a transposed convolution, whose gradient GoMLX lacks and whose overlaps leave a
+// checkerboard (Odena, Dumoulin & Olah, 2016).
 
 // Nearest repeats every pixel factor times in both directions.
 func Nearest(x *graph.Node, factor int) *graph.Node { // [b, h, w, c] to [b, factor·h, factor·w, c]
@@ -22,12 +22,12 @@ func sizes(x *graph.Node) (b, h, w, c int) {
 	return d[0], d[1], d[2], d[3]
 }
 
-// Bilinear interpolates a picture to another size. Pixels are squares whose centers are half a pixel from
-// their sides; beyond the outermost centers the picture is constant. To make a picture smaller by a whole
-// number, MeanPool reads all of its pixels.
+// Bilinear interpolates a picture to another size. Pixels are squares whose centers are half a
+// pixel from their sides; beyond the outermost centers the picture is constant. To make a picture
+// smaller by a whole number, MeanPool reads all of its pixels.
 //
-// The gradient of GoMLX's own interpolation is wrong on its Go backend. Here it is a product with a matrix
-// for each direction.
+// The gradient of GoMLX's own interpolation is wrong on its Go backend. Here it is a product with a
+// matrix for each direction.
 func Bilinear(x *graph.Node, height, width int) *graph.Node { // [b, h, w, c] to [b, height, width, c]
 	_, h, w, _ := sizes(x)
 	x = graph.Einsum("ph,bhwc->bpwc", interpolation(x, h, height), x)
@@ -50,8 +50,8 @@ func interpolation(like *graph.Node, from, to int) *graph.Node { // [to, from]
 	return graph.ConvertDType(graph.Const(like.Graph(), m), like.DType())
 }
 
-// SpaceToDepth makes of every block of factor×factor pixels one pixel with their channels side by side, row after
-// row. Both sides must be multiples of factor.
+// SpaceToDepth makes of every block of factor×factor pixels one pixel with their channels side by
+// side, row after row. Both sides must be multiples of factor.
 func SpaceToDepth(x *graph.Node, factor int) *graph.Node { // [b, h, w, c] to [b, h/factor, w/factor, factor²·c]
 	b, h, w, c := sizes(x)
 	return graph.Reshape(graph.TransposeAllAxes(blocks(x, factor), 0, 1, 3, 2, 4, 5), b, h/factor, w/factor, factor*factor*c)
@@ -87,15 +87,16 @@ func crop(x *graph.Node, height, width int) *graph.Node {
 	return graph.Slice(x, graph.AxisRange(), graph.AxisRange(0, height), graph.AxisRange(0, width), graph.AxisRange())
 }
 
-// MeanPool takes the mean of every block of size×size pixels. Rows and columns at the end that fill no
-// block are left out. The gradient of GoMLX's own pools of sums crashes on its Go backend where they overlap.
+// MeanPool takes the mean of every block of size×size pixels. Rows and columns at the end that fill
+// no block are left out. The gradient of GoMLX's own pools of sums crashes on its Go backend where
+// they overlap.
 func MeanPool(x *graph.Node, size int) *graph.Node { // [b, h, w, c] to [b, h/size, w/size, c]
 	return graph.ReduceMean(blocks(cropped(x, size), size), 2, 4)
 }
 
-// MaxPool takes the largest number of every block of size×size pixels, in each channel, and leaves out what
-// MeanPool does. Where several are the largest, the gradient goes to the first of them; that of
-// GoMLX's maximum over an axis would go to each, whole.
+// MaxPool takes the largest number of every block of size×size pixels, in each channel, and leaves
+// out what MeanPool does. Where several are the largest, the gradient goes to the first of them;
+// that of GoMLX's maximum over an axis would go to each, whole.
 func MaxPool(x *graph.Node, size int) *graph.Node { // [b, h, w, c] to [b, h/size, w/size, c]
 	x = blocks(cropped(x, size), size)
 	var most *graph.Node

@@ -5,14 +5,15 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// ResidualBlock adds to a picture what two convolutions make of it (He, Zhang, Ren & Sun, 2016; in this form
-// Ho, Jain & Abbeel, 2020):
+// ResidualBlock adds to a picture what two convolutions make of it (He, Zhang, Ren & Sun, 2016; in
+// this form Ho, Jain & Abbeel, 2020):
 //
 //	h = conv1(swish(norm1(x))) + condition(swish(e)),    y = x + conv2(swish(norm2(h)))
 //
-// with GroupNorm of 8 groups, or as many as divide the channels. e, [b, any], says what the block is to
-// know beside the picture, such as the time; nil says nothing. conv2 starts at 0, and so the block
-// as the identity. Where the number of channels changes, x takes the 1×1 convolution "shortcut".
+// with GroupNorm of 8 groups, or as many as divide the channels. e, [b, any], says what the block
+// is to know beside the picture, such as the time; nil says nothing. conv2 starts at 0, and so the
+// block as the identity. Where the number of channels changes, x takes the 1×1 convolution
+// "shortcut".
 func ResidualBlock(s *model.Scope, x, e *graph.Node, channels int) *graph.Node { // [b, h, w, c] to [b, h, w, channels]
 	h := Conv2D(s.At("conv1"), Swish.Apply(groupNorm(s.At("norm1"), x)), channels, Kernel{})
 	if e != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Sinusoidal shows a number as sines and then cosines of frequencies from 1 down to nearly 1/10,000,
+// Sinusoidal shows a number as sines and then cosines of frequencies from 1 down to nearly
+// 1/10,000,
 //
 //	sin(ω_i t), cos(ω_i t),  ω_i = 10,000^(−2i/width),  i = 0, …, width/2 − 1
 //
@@ -23,8 +24,8 @@ func Sinusoidal(t *graph.Node, width int) *graph.Node { // [b] to [b, width]
 	return graph.Concatenate([]*graph.Node{graph.Sin(angles), graph.Cos(angles)}, -1)
 }
 
-// TimeEmbedding is what a network is told of the time: a multilayer perceptron of width hidden units and as
-// many outputs over Sinusoidal (Ho, Jain & Abbeel, 2020).
+// TimeEmbedding is what a network is told of the time: a multilayer perceptron of width hidden
+// units and as many outputs over Sinusoidal (Ho, Jain & Abbeel, 2020).
 func TimeEmbedding(s *model.Scope, t *graph.Node, width int) *graph.Node { // [b] to [b, width]
 	return MLP(s, Sinusoidal(t, width), []int{width}, width, Swish)
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// UNet makes of a picture another of the same size (Ronneberger, Fischer & Brox, 2015), as the noise in it
-// for diffusion (Ho, Jain & Abbeel, 2020): residual blocks at ever smaller sizes, and back up, where each block
-// also sees what the block of its size on the way down put out. The zero value is ready to use.
+// UNet makes of a picture another of the same size (Ronneberger, Fischer & Brox, 2015), as the
+// noise in it for diffusion (Ho, Jain & Abbeel, 2020): residual blocks at ever smaller sizes, and
+// back up, where each block also sees what the block of its size on the way down put out. The zero
+// value is ready to use.
 type UNet struct {
 	Channels  int   // of the first level; 0 means 32
-	Levels    []int // channels at each level, in multiples of Channels, each half as large as the one before; nil means {1, 2, 2}
+	Levels    []int // channels of each level, half as large as the one before, in multiples of Channels; nil means {1, 2, 2}
 	Blocks    int   // residual blocks a level on the way down, one more on the way up; 0 means 1
 	Attention []int // heights of the levels whose blocks are followed by self-attention; that in the middle always is
 	Heads     int   // of attention; 0 means 4
@@ -21,9 +22,9 @@ type UNet struct {
 	Out       int   // channels of the result; 0 means those of the picture
 }
 
-// Apply computes the network. t is the time of each picture, see Sinusoidal; class is a whole number from 0 to
-// Classes for each, Classes saying that no class is given (Ho & Salimans, 2022). Either may be nil where it is
-// not used. The last convolution starts at 0.
+// Apply computes the network. t is the time of each picture, see Sinusoidal; class is a whole
+// number from 0 to Classes for each, Classes saying that no class is given (Ho & Salimans, 2022).
+// Either may be nil where it is not used. The last convolution starts at 0.
 func (u UNet) Apply(s *model.Scope, x, t, class *graph.Node) *graph.Node { // [b, h, w, c], [b], [b] to [b, h, w, Out]
 	u.Channels, u.Blocks, u.Heads = cmp.Or(u.Channels, 32), cmp.Or(u.Blocks, 1), cmp.Or(u.Heads, 4)
 	u.Out = cmp.Or(u.Out, x.Shape().Dim(-1))
