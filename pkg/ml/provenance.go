@@ -173,7 +173,7 @@ func plain(v reflect.Value, depth int) any {
 	case reflect.Struct:
 		var fields object
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() {
+			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("ml") != "-" {
 				fields = append(fields, member{f.Name, plain(v.Field(i), depth+1)})
 			}
 		}

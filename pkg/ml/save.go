@@ -117,19 +117,37 @@ type writer struct {
 	size     int64 // of the arrays, in bytes
 }
 
-// fields records every exported field of a struct; those of a nested struct carry its name and a dot before their own.
+// fields records every exported field of a struct. Those of a nested struct carry its name and a dot
+// before their own, those of an embedded one do not: they are the model's own to whoever reads it.
 func (w *writer) fields(prefix string, v reflect.Value) error {
+	return eachField(prefix, v, w.field)
+}
+
+func eachField(prefix string, v reflect.Value, f func(name string, v reflect.Value) error) error {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		if !field.IsExported() {
+		if !field.IsExported() || field.Type.Implements(transientType) || field.Tag.Get("ml") == "-" {
 			continue
 		}
-		if err := w.field(prefix+field.Name, v.Field(i)); err != nil {
+		var err error
+		if field.Anonymous && field.Type.Kind() == reflect.Struct {
+			err = eachField(prefix, v.Field(i), f)
+		} else {
+			err = f(prefix+field.Name, v.Field(i))
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// Transient is a type whose values are never written into a model's file: how a network was trained
+// says nothing about the network. A single field is left out, of files and of provenances, where it
+// is tagged `ml:"-"`.
+type Transient interface{ Transient() }
+
+var transientType = reflect.TypeFor[Transient]()
 
 func (w *writer) field(name string, v reflect.Value) error {
 	switch x := v.Interface().(type) {
@@ -278,6 +296,9 @@ func decode(data []byte, kind string, v reflect.Value) error {
 	if r.manifest.Kind != kind {
 		return broken("it holds a %q, want a %q", r.manifest.Kind, kind)
 	}
+	if r.manifest.Fields == nil {
+		return broken("model.json has no fields")
+	}
 	return r.fields("", v)
 }
 
@@ -330,16 +351,7 @@ func (r *reader) open(name string) (io.ReadCloser, error) {
 }
 
 func (r *reader) fields(prefix string, v reflect.Value) error {
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		if !field.IsExported() {
-			continue
-		}
-		if err := r.field(prefix+field.Name, v.Field(i)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return eachField(prefix, v, r.field)
 }
 
 func (r *reader) field(name string, v reflect.Value) error {
@@ -357,7 +369,7 @@ func (r *reader) field(name string, v reflect.Value) error {
 	}
 	raw, ok := r.manifest.Fields[name]
 	if !ok {
-		return broken("model.json has no field %s", name)
+		return nil // it was added to the type after the file was written, and means its zero value
 	}
 	if v.Kind() == reflect.Float64 {
 		var text string

@@ -128,7 +128,7 @@ func TestLoadRefuses(t *testing.T) {
 		"bad manifest":  {rewritten(t, "model.json", []byte("{")), "model.json"},
 		"other kind":    {rewritten(t, "model.json", []byte(`{"kind":"ml.other","format":1}`)), `"ml.other", want a "ml.toy"`},
 		"future":        {rewritten(t, "model.json", []byte(`{"kind":"ml.toy","format":99}`)), "format is 99"},
-		"missing field": {rewritten(t, "model.json", []byte(`{"kind":"ml.toy","format":1,"fields":{}}`)), "no field"},
+		"no fields":     {rewritten(t, "model.json", []byte(`{"kind":"ml.toy","format":1}`)), "no fields"},
 		"missing layer": {rewritten(t, "Layers.1.npy", nil), "no Layers.1.npy"},
 		"not symmetric": {rewritten(t, "Cov.npy", lopsided()), "Cov.npy is not symmetric"},
 		"broken array":  {rewritten(t, "Centers.npy", []byte("\x93NUMPY")), "Centers.npy"},
@@ -158,6 +158,74 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	if err := Save[toy](filepath.Join(dir, "n.zip"), nil); err == nil {
 		t.Error("a nil model is saved")
+	}
+}
+
+// An embedded struct's fields are the model's own, by name too; what is transient is not written.
+type (
+	yesterday struct {
+		Weights *mat.Dense
+		Options struct{ Width int }
+	}
+	// Embedded is exported, as what is embedded must be for its fields to be seen.
+	Embedded struct {
+		Weights *mat.Dense
+		Stopped string
+	}
+	transient struct{ Path string }
+	today     struct {
+		Embedded
+		Options struct {
+			Width, Height int
+			Slope         float64
+			Train         transient
+		}
+		Place string `ml:"-"`
+		Names []string
+	}
+)
+
+func (transient) Transient() {}
+
+// A file outlives a new field: a type with more fields reads what was written before it had them.
+func TestAFileOutlivesANewField(t *testing.T) {
+	Register[yesterday]("ml.growing")
+	path := filepath.Join(t.TempDir(), "m.zip")
+	old := &yesterday{Weights: mat.NewDense(1, 2, []float64{1, 2})}
+	old.Options.Width = 7
+	if err := Save(path, old); err != nil {
+		t.Fatal(err)
+	}
+	Register[today]("ml.growing")
+	m, err := Load[today](path)
+	if err != nil || !mat.Equal(m.Weights, old.Weights) || m.Options.Width != 7 || m.Options.Height != 0 || m.Options.Slope != 0 || m.Names != nil {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	m.Stopped, m.Place, m.Options.Train.Path = "steps", "/somewhere", "/a/checkpoint"
+	if err := Save(path, m, Provenance{Method: struct {
+		Rate  float64
+		Place string `ml:"-"`
+	}{0.5, "/elsewhere"}}); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Load[today](path)
+	if err != nil || back.Stopped != "steps" || back.Place != "" || back.Options.Train.Path != "" {
+		t.Errorf("%+v, %v", back, err)
+	}
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	for _, f := range z.File {
+		r, _ := f.Open()
+		data, _ := io.ReadAll(r)
+		if strings.Contains(string(data), "where") || strings.Contains(string(data), "checkpoint") {
+			t.Errorf("%s names a place: %s", f.Name, data)
+		}
+	}
+	if _, err := Load[yesterday](path); err != nil {
+		t.Errorf("the older type reads the newer file: %v", err)
 	}
 }
 

@@ -36,6 +36,23 @@ func Once[M any](ctx context.Context, method Fitter[M], x mat.Matrix) (M, error)
 	return kept(key, keyErr, func() (M, error) { return method.Fit(ctx, x) })
 }
 
+// OnceOf is Once for a method whose data are no matrix, a text for instance, but a value with a content
+// to compare.
+func OnceOf[D, M any](ctx context.Context, method interface {
+	Fit(ctx context.Context, data D) (M, error)
+}, data D) (M, error) {
+	key, keyErr := keyOf("once", Key{method, data}, nil)
+	return kept(key, keyErr, func() (M, error) { return method.Fit(ctx, data) })
+}
+
+// OnceLabeled is Once for a method that learns from labels, one a row of x; −1 is a row without one.
+func OnceLabeled[M any](ctx context.Context, method interface {
+	Fit(ctx context.Context, x mat.Matrix, y []int) (M, error)
+}, x mat.Matrix, y []int) (M, error) {
+	key, keyErr := keyOf("once", Key{method, x, y}, nil)
+	return kept(key, keyErr, func() (M, error) { return method.Fit(ctx, x, y) })
+}
+
 // Memo is Once for anything else: compute's result is kept under key, which must hold every input that the result depends on. The text of
 // compute, with that of the functions and types of the notebook that it uses, is part of the key by itself: an edited one is run anew.
 //

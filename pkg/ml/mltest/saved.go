@@ -193,7 +193,8 @@ func fill(v reflect.Value, next *int) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			f := v.Type().Field(i)
+			if f.IsExported() && !f.Type.Implements(reflect.TypeFor[ml.Transient]()) && f.Tag.Get("ml") != "-" {
 				fill(v.Field(i), next)
 			}
 		}

@@ -58,7 +58,7 @@ type stored struct {
 
 const (
 	checkpointKind   = "neural.checkpoint"
-	checkpointFormat = 1
+	checkpointFormat = 2
 )
 
 // create opens the file that a checkpoint is written to before it is renamed; tests put a full disk in its place.
@@ -95,7 +95,7 @@ func (r *run) save() error {
 
 func (r *run) write(w io.Writer) error {
 	z := zip.NewWriter(w)
-	c := checkpoint{Kind: checkpointKind, Format: checkpointFormat, Library: ml.Version, Method: r.p.Method, Options: r.p.Options, Train: r.describe(), Data: r.digest(),
+	c := checkpoint{Kind: checkpointKind, Format: checkpointFormat, Library: ml.Version, Method: r.p.Method, Options: describe(r.p.Options), Train: r.describePlayers(), Data: r.digest(),
 		Step: r.step, Sums: r.sums, Steps: r.history.Steps, Parts: r.history.PartNames, BestAt: r.history.Best, Since: r.since}
 	if !math.IsInf(r.lowest, 1) {
 		c.Lowest = &r.lowest
@@ -148,7 +148,7 @@ func (r *run) write(w io.Writer) error {
 			return err
 		}
 	}
-	curves := [][]float64{r.history.Loss, r.history.Rate, r.history.Validation}
+	curves := [][]float64{r.history.Loss, r.history.Rate, r.history.Gradient, r.history.Validation}
 	if r.history.Parts != nil {
 		curves = append(curves, r.history.Parts.RawMatrix().Data)
 	}
@@ -171,11 +171,27 @@ func (r *run) write(w io.Writer) error {
 	return z.Close()
 }
 
+// describePlayers is what the options of the training and of each player must agree on.
+func (r *run) describePlayers() string {
+	text := r.describe()
+	for _, q := range r.p.Players {
+		text += fmt.Sprintf("; %s under %v, %d moves %s", q.Name, q.Scope, q.Moves, q.Train.describe())
+	}
+	for _, a := range r.p.Averages {
+		text += fmt.Sprintf("; average %+v", a)
+	}
+	return text
+}
+
 // digest names the data, by content.
 func (r *run) digest() string {
 	if r.dataDigest == "" {
 		h := sha256.New()
-		for _, a := range append(slices.Clone(r.p.Data), r.p.Validation...) {
+		arrays := append(slices.Clone(r.p.Data), r.p.Validation...)
+		for _, s := range r.p.Streams {
+			arrays = append(arrays, s.Data...)
+		}
+		for _, a := range arrays {
 			fmt.Fprintf(h, "%v:", a.Shape)
 			_ = binary.Write(h, binary.LittleEndian, a.Floats) // a hash takes everything
 			_ = binary.Write(h, binary.LittleEndian, a.Ints)
@@ -209,11 +225,11 @@ func (r *run) resume() error {
 	if err != nil {
 		return broken("checkpoint.json: %v", err)
 	}
-	if c.Kind != checkpointKind || c.Format < 1 || c.Format > checkpointFormat {
-		return broken("it is a %q of format %d, want a %q of format 1 to %d", c.Kind, c.Format, checkpointKind, checkpointFormat)
+	if c.Kind != checkpointKind || c.Format != checkpointFormat {
+		return broken("it is a %q of format %d, want a %q of format %d", c.Kind, c.Format, checkpointKind, checkpointFormat)
 	}
 	for _, d := range []struct{ what, theirs, ours string }{
-		{"method", c.Method, r.p.Method}, {"options", c.Options, r.p.Options}, {"training", c.Train, r.describe()}, {"data (their digest)", c.Data, r.digest()},
+		{"method", c.Method, r.p.Method}, {"options", c.Options, describe(r.p.Options)}, {"training", c.Train, r.describePlayers()}, {"data (their digest)", c.Data, r.digest()},
 	} {
 		if d.theirs != d.ours {
 			return broken("it belongs to another model: its %s is %s, this one's is %s", d.what, d.theirs, d.ours)
@@ -257,9 +273,9 @@ func (r *run) resume() error {
 		best = best.With(name, mat.NewDense(a.Shape[0], a.Shape[1], a.Float64s()), dims...)
 	}
 	h := History{Steps: c.Steps, PartNames: c.Parts, Best: c.BestAt}
-	for j, curve := range []*[]float64{&h.Loss, &h.Rate, &h.Validation} {
+	for j, curve := range []*[]float64{&h.Loss, &h.Rate, &h.Gradient, &h.Validation} {
 		n := len(c.Steps)
-		if j == 2 && c.Lowest == nil {
+		if j == 3 && c.Lowest == nil {
 			n = 0
 		}
 		a, err := readArray(&z.Reader, fmt.Sprintf("curve%d", j), []int{n})
@@ -271,13 +287,17 @@ func (r *run) resume() error {
 		}
 	}
 	if len(c.Parts) > 0 && len(c.Steps) > 0 {
-		a, err := readArray(&z.Reader, "curve3", []int{len(c.Parts) * len(c.Steps)})
+		a, err := readArray(&z.Reader, "curve4", []int{len(c.Parts) * len(c.Steps)})
 		if err != nil {
 			return broken("%v", err)
 		}
 		h.Parts = mat.NewDense(len(c.Steps), len(c.Parts), a.Float64s())
 	}
-	if c.Step < 0 || c.Step > r.Steps || c.Sums != nil && len(c.Sums) != len(r.parts)+2 {
+	sums := 0
+	for _, parts := range r.parts {
+		sums += 2 + len(parts)
+	}
+	if c.Step < 0 || c.Step > r.Steps || c.Sums != nil && len(c.Sums) != sums {
 		return broken("step %d of %d, %d sums", c.Step, r.Steps, len(c.Sums))
 	}
 	for i, v := range variables {

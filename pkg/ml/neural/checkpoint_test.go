@@ -27,6 +27,24 @@ const childVariable = "LATENT_TEST_CHILD"
 func killed(path, backend string) (Train, Problem) {
 	p := curve(70)
 	p.Validation = curve(20).Data
+	p.Streams = []Stream{{Data: curve(11).Data, Batch: 4}}
+	p.Averages = []Average{{Of: "/hidden", In: "/slow/hidden", Decay: 0.9, Ramp: true}}
+	p.Loss = nil
+	p.Players = []Player{
+		{Name: "curve", Scope: []string{"/hidden", "/out"}, Loss: func(s *model.Scope, b Batch) Loss {
+			loss := squares(s, b)
+			slow := graph.Tanh(layers.DenseWithBias(s.At("slow").In("hidden"), b.Data[0], 16))
+			loss.Parts = append(loss.Parts, Part{"slow", graph.ReduceAllMean(slow)}, Part{"running", Running(s, b, "running", 0.9, graph.ReduceAllMean(slow))})
+			return loss
+		}},
+		{Name: "critic", Scope: []string{"/critic"}, Moves: 2, Train: Train{LearningRate: 0.003, Beta1: -1}, Loss: func(s *model.Scope, b Batch) Loss {
+			rows := b.Streams[0][0]
+			queue, filled := Enqueue(s, b, "queue", 6, rows)
+			shift := FromFirstBatch(s.At("critic"), b, "shift", graph.ReduceMean(rows, 0))
+			fit := graph.ReduceAllMean(graph.Square(graph.Sub(layers.DenseWithBias(s.At("critic"), graph.Add(rows, graph.InsertAxes(shift, 0)), 1), b.Streams[0][1])))
+			return Loss{Total: fit, Parts: []Part{{"queue", graph.ReduceAllSum(graph.Mul(graph.Squeeze(queue, -1), filled))}}}
+		}},
+	}
 	return Train{Steps: 3000, Batch: 16, LearningRate: 0.01, Report: 25, EMA: 0.99, ClipNorm: 1, Warmup: 30, Schedule: Cosine, WeightDecay: 0.01, Patience: 1000,
 		Backend: backend, Checkpoint: path, Seed: 11}, p
 }
@@ -38,7 +56,7 @@ func child() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		if r.Step > 200 {
+		if r.Steps > 200 {
 			time.Sleep(2 * time.Millisecond) // so that there is time for the kill
 		}
 	}
@@ -88,7 +106,7 @@ func TestResumesAfterAKill(t *testing.T) {
 				}
 			}
 			tr, p := killed(path, backend)
-			var first *Result
+			var first *Trained
 			for r, err := range tr.Iterate(t.Context(), p) {
 				if err != nil {
 					t.Fatal(err)
@@ -96,8 +114,8 @@ func TestResumesAfterAKill(t *testing.T) {
 				first = r
 				break
 			}
-			if first.Step <= 25 || first.Step >= tr.Steps {
-				t.Fatalf("the first report is that of step %d: it did not go on", first.Step)
+			if first.Steps <= 25 || first.Steps >= tr.Steps {
+				t.Fatalf("the first report is that of step %d: it did not go on", first.Steps)
 			}
 			resumed := mustRun(t, tr, p)
 			tr.Checkpoint = ""
@@ -126,7 +144,7 @@ func interruptedAt(t *testing.T, tr Train, p Problem, step int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Step >= step {
+		if r.Steps >= step {
 			return
 		}
 	}
@@ -135,7 +153,7 @@ func interruptedAt(t *testing.T, tr Train, p Problem, step int) {
 func TestCheckpointsThatDoNotFit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	tr, p := small(), curve(50)
-	tr.Checkpoint, p.Options = path, "a"
+	tr.Checkpoint, p.Options = path, methodOptions{Name: "a"}
 	interruptedAt(t, tr, p, 20)
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -153,9 +171,10 @@ func TestCheckpointsThatDoNotFit(t *testing.T) {
 		{"text", []byte("no checkpoint at all"), nil, "cut off"},
 		{"a bit turned", flipped(good), nil, ""},
 		{"another method", good, func(_ *Train, p *Problem) { p.Method = "test.Other" }, "its method is test.Curve"},
-		{"other options", good, func(_ *Train, p *Problem) { p.Options = "b" }, "its options is a, this one's is b"},
+		{"other options", good, func(_ *Train, p *Problem) { p.Options = methodOptions{Name: "b"} }, "its options is Name:a, this one's is Name:b"},
+		{"an option more", good, func(_ *Train, p *Problem) { p.Options = methodOptions{Name: "a", Sizes: []int{2}} }, "Sizes:[2]"},
 		{"another rate", good, func(tr *Train, _ *Problem) { tr.LearningRate = 0.5 }, "LearningRate:0.02"},
-		{"another seed", good, func(tr *Train, _ *Problem) { tr.Seed = 9 }, "Seed:0"},
+		{"another seed", good, func(tr *Train, _ *Problem) { tr.Seed = 9 }, "Seed:9"},
 		{"other data", good, func(_ *Train, p *Problem) { p.Data = curve(51).Data }, "data"},
 		{"another network", good, func(_ *Train, p *Problem) { p.Loss = wider }, "variable"},
 	} {
@@ -173,6 +192,32 @@ func TestCheckpointsThatDoNotFit(t *testing.T) {
 		if left, err := os.ReadFile(path); err != nil || string(left) != string(c.file) {
 			t.Errorf("%s: the file was changed", c.name)
 		}
+	}
+}
+
+type methodOptions struct {
+	Name  string
+	Sizes []int
+	Train Train
+}
+
+// A checkpoint is known by what decides the numbers: a new option that is not used, another place or
+// backend, more steps at a rate that stays do not make another training of it.
+func TestCheckpointsOutliveWhatDoesNotMatter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	tr, p := small(), curve(50)
+	tr.Checkpoint, p.Options = path, struct{ Name string }{"a"}
+	interruptedAt(t, tr, p, 20)
+	p.Options = methodOptions{Name: "a", Train: Train{Steps: 3}}
+	tr.Steps, tr.Patience, tr.Report, tr.Checkpoint = 60, -1, 20, filepath.Join(filepath.Dir(path), "moved")
+	if err := os.Rename(path, tr.Checkpoint); err != nil {
+		t.Fatal(err)
+	}
+	for r, err := range tr.Iterate(t.Context(), p) {
+		if err != nil || r.Steps != 40 {
+			t.Fatalf("the first report of the training that goes on is that of step %d, %v", r.Steps, err)
+		}
+		break
 	}
 }
 
@@ -198,7 +243,7 @@ func TestFullDisk(t *testing.T) {
 	create = func(string) (*os.File, error) { return os.OpenFile("/dev/full", os.O_WRONLY, 0) }
 	r, err := tr.Run(t.Context(), p)
 	create = func(path string) (*os.File, error) { return os.Create(path) }
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "step 30") || r == nil || r.Step != 30 {
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "step 30") || r == nil || r.Steps != 30 {
 		t.Fatalf("on a full disk: %+v, %v", r, err)
 	}
 	if left, err := os.ReadFile(path); err != nil || string(left) != string(good) {

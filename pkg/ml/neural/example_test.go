@@ -40,7 +40,7 @@ func Example() {
 		panic(err)
 	}
 	slope, intercept := result.Weights.Get("/line/dense/weights").At(0, 0), result.Weights.Get("/line/dense/biases").At(0, 0)
-	fmt.Printf("after %d steps: %.2f x + %.2f; the loss fell: %t\n", result.Step, slope, intercept, result.History.Loss[49] < 1e-6)
+	fmt.Printf("after %d steps: %.2f x + %.2f; the loss fell: %t\n", result.Steps, slope, intercept, result.History.Loss[49] < 1e-6)
 
 	f, err := neural.NewFunc("go", result.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		return []*graph.Node{line(s, in[0])}

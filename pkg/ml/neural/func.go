@@ -3,6 +3,7 @@ package neural
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/golatent/latent/pkg/ml"
@@ -12,16 +13,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A Graph is a function of a network: it reads its weights under s and computes its outputs from its inputs. It has no side effects, and panics, as
-// GoMLX's own functions do, where shapes do not fit; Train and Func make errors of that.
+// A Graph is a function of a network: it reads its weights under s and computes its outputs from its
+// inputs. It has no side effects, and panics, as GoMLX's own functions do, where shapes do not fit;
+// Train and Func make errors of that.
 type Graph func(s *model.Scope, in []*graph.Node) []*graph.Node
 
-// Func runs a graph with weights. It is compiled when it is first called, once for each shape of its inputs, and may be called by several goroutines.
+// Func runs a graph with weights. It is compiled when it is first called, once for each shape of its
+// inputs, of which it keeps the last few, and may be called by several goroutines.
 type Func struct {
 	mu      sync.Mutex
 	backend *Backend
 	store   *model.Store
 	exec    *model.Exec
+	graph   Graph
+	shapes  map[string]bool // of inputs that have been compiled
 }
 
 // NewFunc gives a graph its weights. backend is a name for Open.
@@ -30,24 +35,54 @@ func NewFunc(backend string, w Weights, g Graph) (*Func, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Func{backend: b}
-	return f, guard("neural.NewFunc", func() (err error) {
+	f := &Func{backend: b, graph: g}
+	return f, guard("neural.NewFunc", func() error {
 		f.store = model.NewStore()
 		if err := w.put("neural.NewFunc", f.store, false); err != nil {
 			return err
 		}
-		f.exec, err = model.NewExec(b.Backend, f.store, func(s *model.Scope, in []*graph.Node) []*graph.Node {
-			out := g(s.At("%s", modelScope[1:]), in)
-			if names := missing(f.store); len(names) > 0 {
-				panic(fmt.Errorf("the graph asks for weights that there are none of: %v", names))
-			}
-			return out
-		})
-		if err == nil {
-			f.exec.SetMaxCache(-1)
-		}
-		return err
+		return f.begin()
 	})
+}
+
+// begin makes room for compiled graphs.
+func (f *Func) begin() (err error) {
+	f.shapes = map[string]bool{}
+	f.exec, err = model.NewExec(f.backend.Backend, f.store, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+		out := f.graph(s.At("%s", modelScope[1:]), in)
+		if names := missing(f.store); len(names) > 0 {
+			panic(fmt.Errorf("the graph asks for weights that there are none of: %v", names))
+		}
+		// The pure-Go backend counts nodes up to the last output only, and fails where a weight that
+		// no output needs was read after it.
+		for i, x := range out {
+			out[i] = graph.Identity(x)
+		}
+		return out
+	})
+	if err == nil {
+		f.exec.SetMaxCache(-1) // keptShapes is the bound
+	}
+	return err
+}
+
+// keptShapes is how many compiled graphs a Func keeps: one for each shape of its inputs. Where there
+// come to be more, all are forgotten.
+const keptShapes = 8
+
+func (f *Func) bound(in []*tensors.Tensor) error {
+	key := ""
+	for _, t := range in {
+		key += t.Shape().String()
+	}
+	if !f.shapes[key] && len(f.shapes) == keptShapes {
+		f.exec.Finalize()
+		if err := f.begin(); err != nil {
+			return err
+		}
+	}
+	f.shapes[key] = true
+	return nil
 }
 
 func missing(store *model.Store) (names []string) {
@@ -84,14 +119,17 @@ func (f *Func) Call(in ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
 		args[i] = t
 	}
 	err = guard("neural.Func", func() (err error) {
-		out, err = f.exec.Call(args...)
+		if err = f.bound(in); err == nil {
+			out, err = f.exec.Call(args...)
+		}
 		return err
 	})
 	return out, err
 }
 
-// Rows computes outputs for every example, chunk of them at a time, all inputs in step; the graph must give one row for each example. The last chunk is
-// filled up with its own last example, so that one shape is compiled. It stops between chunks when ctx ends.
+// Rows computes outputs for every example, chunk of them at a time, all inputs in step; the graph must
+// give one row for each example. The last chunk is filled up with its own last example, so that one
+// shape is compiled. It stops between chunks when ctx ends.
 func (f *Func) Rows(ctx context.Context, chunk int, in ...*Array) ([]*mat.Dense, error) {
 	const method = "neural.Func.Rows"
 	if chunk < 1 {
@@ -164,26 +202,40 @@ func free(ts []*tensors.Tensor) {
 	}
 }
 
-// Funcs keeps the compiled functions of one model. The zero value is empty and ready.
+// Funcs keeps the compiled functions of one model, the last few of them. The zero value is empty and
+// ready.
 type Funcs struct {
 	mu     sync.Mutex
 	byName map[string]*Func
+	used   []string // the names, the one used last at the end
 }
 
-// Get returns the function of a name, made by NewFunc the first time.
+// keptFuncs is how many functions of a model are kept.
+const keptFuncs = 16
+
+// Get returns the function of a name on a backend, made by NewFunc the first time.
 func (c *Funcs) Get(name, backend string, w Weights, g Graph) (*Func, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f, ok := c.byName[name]; ok {
-		return f, nil
-	}
-	f, err := NewFunc(backend, w, g)
+	b, err := Open(backend) // the choice may have changed since
 	if err != nil {
 		return nil, err
 	}
-	if c.byName == nil {
-		c.byName = map[string]*Func{}
+	name = b.Config + " " + name
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, ok := c.byName[name]
+	if !ok {
+		if f, err = NewFunc(b.Config, w, g); err != nil {
+			return nil, err
+		}
+		if c.byName == nil {
+			c.byName = map[string]*Func{}
+		}
+		c.byName[name] = f
 	}
-	c.byName[name] = f
+	c.used = append(slices.DeleteFunc(c.used, func(s string) bool { return s == name }), name)
+	if len(c.used) > keptFuncs { // whoever is calling it keeps it alive
+		delete(c.byName, c.used[0])
+		c.used = c.used[1:]
+	}
 	return f, nil
 }

@@ -14,6 +14,7 @@ type History struct {
 	Parts      *mat.Dense // one row a report, one column a part
 	Validation []float64  // on the validation data, with the weights (or their moving average) at the report; nil without such data
 	Rate       []float64  // the learning rate of the last step before the report
+	Gradient   []float64  // the norm of the gradient before any clipping, of the first player where there are several
 	Best       int        // the step of the lowest validation loss; 0 without validation data
 }
 
@@ -36,10 +37,11 @@ func (h History) At() []float64 {
 }
 
 // add returns a history with one more entry; the old one is left as it is.
-func (h History) add(step int, loss float64, names []string, parts []float64, rate float64) History {
+func (h History) add(step int, loss, norm float64, names []string, parts []float64, rate float64) History {
 	h.Steps = append(slices.Clip(h.Steps), step)
 	h.Loss = append(slices.Clip(h.Loss), loss)
 	h.Rate = append(slices.Clip(h.Rate), rate)
+	h.Gradient = append(slices.Clip(h.Gradient), norm)
 	if h.PartNames = names; len(names) > 0 {
 		rows := mat.NewDense(len(h.Steps), len(names), nil)
 		if h.Parts != nil {

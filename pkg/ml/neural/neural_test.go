@@ -57,7 +57,7 @@ func squares(s *model.Scope, b Batch) Loss {
 
 func small() Train { return Train{Steps: 40, Batch: 16, LearningRate: 0.02, Report: 10, Backend: "go"} }
 
-func mustRun(t *testing.T, tr Train, p Problem) *Result {
+func mustRun(t *testing.T, tr Train, p Problem) *Trained {
 	t.Helper()
 	r, err := tr.Run(t.Context(), p)
 	if err != nil {
@@ -75,8 +75,8 @@ func TestTrainingLowersTheLoss(t *testing.T) {
 	if !(last < 0.01 && first > 10*last) {
 		t.Errorf("the loss goes from %v to %v, want below 0.01, near the noise of 0.0025", first, last)
 	}
-	if r.Step != 1500 || r.Stopped != "steps" || len(r.History.Steps) != 10 || r.History.Steps[9] != 1500 {
-		t.Errorf("step %d, stopped %q, reports at %v", r.Step, r.Stopped, r.History.Steps)
+	if r.Steps != 1500 || r.Stopped != "steps" || len(r.History.Steps) != 10 || r.History.Steps[9] != 1500 {
+		t.Errorf("step %d, stopped %q, reports at %v", r.Steps, r.Stopped, r.History.Steps)
 	}
 	if !slices.Equal(r.History.Part("squares"), r.History.Loss) {
 		t.Errorf("the part that is the whole loss has another curve: %v and %v", r.History.Part("squares"), r.History.Loss)
@@ -196,6 +196,23 @@ func TestUpdateIsAdamWithWhatIsAroundIt(t *testing.T) {
 	}
 }
 
+// Off can be said: a negative number takes back what a method turns on, and Constant its schedule.
+func TestOffCanBeSaid(t *testing.T) {
+	method := Train{Schedule: Cosine, ClipNorm: 0.01, EMA: 0.9, WeightDecay: 0.5, Warmup: 10, Holdout: 0.2, Patience: 3, Beta1: 0.5, Beta2: 0.5}
+	plain := small()
+	plain.Schedule = Constant
+	off := small()
+	off.Schedule, off.ClipNorm, off.EMA, off.WeightDecay, off.Warmup, off.Holdout, off.Patience = Constant, -1, -1, -1, -1, -1, -1
+	off.Beta1, off.Beta2 = 0.9, 0.999
+	a, b := mustRun(t, plain, curve(50)), mustRun(t, off.Or(method), curve(50))
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("turned off, the losses are %v; without, %v", b.History.Loss, a.History.Loss)
+	}
+	if on := mustRun(t, small().Or(method).Or(Train{}), func() Problem { p := curve(50); p.Validation = p.Data; return p }()); reflect.DeepEqual(on.History.Loss, a.History.Loss) {
+		t.Error("the method's defaults change nothing")
+	}
+}
+
 func TestSchedules(t *testing.T) {
 	for _, c := range []struct {
 		tr   Train
@@ -285,13 +302,29 @@ func TestBadInputIsNamed(t *testing.T) {
 		{"validation of another shape", Train{}, with(func(p *Problem) { p.Validation = []*Array{p.Data[0], {Shape: []int{2}, Floats: make([]float32, 40)}} }), ml.ErrShape, "validation data"},
 		{"validation of fewer arrays", Train{}, with(func(p *Problem) { p.Validation = p.Data[:1] }), ml.ErrShape, "2 arrays of data and 1"},
 		{"empty validation", Train{}, with(func(p *Problem) { p.Validation = []*Array{{Shape: []int{1}}, {Shape: []int{1}}} }), ml.ErrEmpty, "validation data"},
-		{"a batch larger than the data", Train{Batch: 21}, good, ml.ErrParameter, "Train.Batch = 21, want 1 to 20"},
+		{"a negative batch", Train{Batch: -1}, good, ml.ErrParameter, "Train.Batch = -1"},
 		{"a negative rate", Train{LearningRate: -1}, good, ml.ErrParameter, "LearningRate = -1"},
 		{"NaN as rate", Train{LearningRate: math.NaN()}, good, ml.ErrParameter, "LearningRate = NaN"},
 		{"an unknown schedule", Train{Schedule: "sine"}, good, ml.ErrParameter, `"sine"`},
 		{"a long warm-up", Train{Steps: 5, Warmup: 6}, good, ml.ErrParameter, "Warmup = 6"},
 		{"negative steps", Train{Steps: -1}, good, ml.ErrParameter, "Steps = -1"},
-		{"a negative clip", Train{ClipNorm: -1}, good, ml.ErrParameter, "ClipNorm"},
+		{"an infinite clip", Train{ClipNorm: math.Inf(1)}, good, ml.ErrParameter, "ClipNorm"},
+		{"a mean that never moves", Train{Beta2: 1}, good, ml.ErrParameter, "Beta2 = 1"},
+		{"NaN as decay", Train{WeightDecay: math.NaN()}, good, ml.ErrParameter, "WeightDecay"},
+		{"a loss beside players", Train{}, with(func(p *Problem) { p.Players = []Player{{Name: "a", Scope: []string{"/a"}, Loss: p.Loss}} }), ml.ErrParameter, "beside Players"},
+		{"a player without paths", Train{}, with(func(p *Problem) { p.Players, p.Loss = []Player{{Name: "a", Loss: p.Loss}}, nil }), ml.ErrParameter, "Players[0]"},
+		{"two players of one name", Train{}, with(func(p *Problem) {
+			q := Player{Name: "a", Scope: []string{"/hidden", "/out"}, Loss: p.Loss}
+			p.Players, p.Loss = []Player{q, q}, nil
+		}), ml.ErrParameter, "Players[1]"},
+		{"a player's bad rate", Train{}, with(func(p *Problem) {
+			p.Players, p.Loss = []Player{{Name: "a", Scope: []string{"/hidden", "/out"}, Loss: p.Loss, Train: Train{LearningRate: -2}}}, nil
+		}), ml.ErrParameter, "LearningRate = -2"},
+		{"weights of no player", Train{}, with(func(p *Problem) {
+			p.Players, p.Loss = []Player{{Name: "a", Scope: []string{"/hidden"}, Loss: p.Loss}}, nil
+		}), ml.ErrShape, "belong to no player"},
+		{"an empty stream", Train{}, with(func(p *Problem) { p.Streams = []Stream{{}} }), ml.ErrEmpty, "stream 0"},
+		{"an average of decay 1", Train{}, with(func(p *Problem) { p.Averages = []Average{{Of: "/a", In: "/b", Decay: 1}} }), ml.ErrParameter, "Averages[0]"},
 		{"an average that never moves", Train{EMA: 1}, good, ml.ErrParameter, "EMA = 1"},
 		{"a negative decay", Train{WeightDecay: math.Inf(1)}, good, ml.ErrParameter, "WeightDecay"},
 		{"patience without validation", Train{Patience: 3}, good, ml.ErrParameter, "Patience = 3"},
@@ -330,7 +363,7 @@ func TestDivergingStopsWithStepValueAndCheckpoint(t *testing.T) {
 	if !errors.As(err, &d) || !errors.Is(err, ml.ErrNotFinite) {
 		t.Fatalf("error %v, want a *Diverged that wraps ml.ErrNotFinite", err)
 	}
-	if d.Step != 14 || !math.IsNaN(d.Loss) || d.Good != 10 || d.Checkpoint != path || r == nil || r.Step != 10 {
+	if d.Step != 14 || !math.IsNaN(d.Loss) || d.Good != 10 || d.Checkpoint != path || r == nil || r.Steps != 10 {
 		t.Errorf("diverged: %+v, result %+v", d, r)
 	}
 	for _, want := range []string{"step 14", "NaN", path, "step 10"} {
@@ -365,7 +398,7 @@ func TestEarlyStoppingKeepsTheBest(t *testing.T) {
 	if !reflect.DeepEqual(again.Weights, r.Weights) {
 		t.Error("the weights are not those of the best report")
 	}
-	tr.Steps, tr.KeepLast = r.Step, true
+	tr.Steps, tr.KeepLast = r.Steps, true
 	last := mustRun(t, tr, p)
 	p.Validation = nil
 	if plain := mustRun(t, tr, p); !reflect.DeepEqual(last.Weights, plain.Weights) || last.History.Best != r.History.Best {
@@ -383,8 +416,8 @@ func TestInterrupting(t *testing.T) {
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var at time.Time
-		ctx = Watch(ctx, func(r Result) {
-			if r.Step == 20 {
+		ctx = Watch(ctx, func(r Trained) {
+			if r.Steps == 20 {
 				cancel()
 				at = time.Now()
 			}
@@ -393,7 +426,7 @@ func TestInterrupting(t *testing.T) {
 		tr.Steps, tr.Checkpoint = 1e6, filepath.Join(t.TempDir(), "state")
 		r, err := tr.Run(ctx, curve(50))
 		late = min(late, time.Since(at))
-		if !errors.Is(err, context.Canceled) || r == nil || r.Step < 20 || len(r.Weights.Names) != 4 {
+		if !errors.Is(err, context.Canceled) || r == nil || r.Steps < 20 || len(r.Weights.Names) != 4 {
 			t.Fatalf("interrupted: %+v, %v", r, err)
 		}
 	}
@@ -504,12 +537,73 @@ func TestRows(t *testing.T) {
 	}
 }
 
-func TestSplit(t *testing.T) {
-	train, held := Train{Holdout: 0.25, Seed: 5}.Split(40)
-	all := append(slices.Clone(train), held...)
+func TestDivide(t *testing.T) {
+	x := mat.NewDense(40, 2, nil)
+	y := make([]int, 40)
+	for i := range y {
+		x.Set(i, 0, float64(i))
+		y[i] = i
+	}
+	tr := Train{Holdout: 0.25, Seed: 5}
+	d, err := tr.Divide("test", x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := append(slices.Clone(d.TrainRows), d.ValidateRows...)
 	slices.Sort(all)
-	if len(held) != 10 || len(slices.Compact(all)) != 40 || !slices.IsSorted(held) {
-		t.Errorf("%v and %v", train, held)
+	if len(d.ValidateRows) != 10 || len(slices.Compact(all)) != 40 || !slices.IsSorted(d.ValidateRows) {
+		t.Errorf("%v and %v", d.TrainRows, d.ValidateRows)
+	}
+	train, held := tr.Labels(d, y)
+	for i, label := range append(slices.Clone(train), held...) {
+		m, row := d.Train, i
+		if i >= len(train) {
+			m, row = d.Validation, i-len(train)
+		}
+		if int(m.At(row, 0)) != label {
+			t.Fatalf("row %d has the label %d and the number %v", i, label, m.At(row, 0))
+		}
+	}
+	tr.Validation, tr.ValidationLabels = mat.NewDense(2, 2, []float64{7, 0, 8, 0}), []int{7, 8}
+	d, err = tr.Divide("test", x)
+	if train, held = tr.Labels(d, y); err != nil || len(train) != 40 || !slices.Equal(held, []int{7, 8}) || d.Train.RawMatrix().Rows != 40 {
+		t.Errorf("with validation data of its own: %v, %v, %v", train, held, err)
+	}
+	for _, c := range []struct {
+		tr   Train
+		kind error
+		says string
+	}{
+		{Train{Validation: mat.NewDense(2, 3, nil)}, ml.ErrShape, "validation"},
+		{Train{Validation: mat.NewDense(1, 2, []float64{0, math.NaN()})}, ml.ErrNotFinite, "validation"},
+		{Train{Holdout: 1}, ml.ErrParameter, "Holdout = 1"},
+	} {
+		if _, err := c.tr.Divide("test", x); !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v", c.tr, err)
+		}
+	}
+	if d, err := (Train{}).Divide("test", x); err != nil || d.Validation != nil || d.Train.RawMatrix().Rows != 40 {
+		t.Errorf("without: %+v, %v", d, err)
+	}
+}
+
+// The mean over all rows, also where they are no whole number of chunks: 1,030 rows with a loss of their
+// own each.
+func TestValidationCoversEveryRow(t *testing.T) {
+	const n = 1031
+	v := &Array{}
+	mean := 0.0
+	for i := range n {
+		v.Floats = append(v.Floats, float32(i%7)+float32(i/(n-1))*500)
+		mean += float64(v.Floats[i]) / n
+	}
+	p := Problem{Method: "test", Data: []*Array{{Floats: []float32{0, 0}}}, Validation: []*Array{v}, Loss: func(s *model.Scope, b Batch) Loss {
+		w := s.WithInitializer(initializer.Zero).VariableWithShape("w", shapes.Make(dtypes.Float32)).NodeValue(b.Step)
+		return Loss{Total: graph.Add(graph.Square(w), graph.ReduceAllMean(b.Data[0]))}
+	}}
+	r := mustRun(t, Train{Steps: 1, Report: 1, Backend: "go"}, p)
+	if got := r.History.Validation[0]; math.Abs(got-mean) > 1e-5*mean {
+		t.Errorf("validation loss %v, the mean of all rows is %v", got, mean)
 	}
 }
 

@@ -6,9 +6,9 @@ import "math"
 type Schedule string
 
 const (
-	Constant Schedule = ""       // stays
-	Cosine   Schedule = "cosine" // falls to 0 at the last step, as half a cosine (Loshchilov & Hutter, 2017)
-	Linear   Schedule = "linear" // falls to 0 at the last step
+	Constant Schedule = "constant" // stays
+	Cosine   Schedule = "cosine"   // falls to 0 at the last step, as half a cosine (Loshchilov & Hutter, 2017)
+	Linear   Schedule = "linear"   // falls to 0 at the last step
 )
 
 // rate is the learning rate of a step, from 0: it rises linearly for the steps of the warm-up and then follows the schedule.

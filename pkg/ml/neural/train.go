@@ -1,15 +1,3 @@
-// Package neural is what every neural family stands on: the choice of a backend, minibatches, the loop that trains, checkpoints, and the weights that
-// come out of it. It stands on GoMLX, whose panics and backends do not show through.
-//
-// A family writes the graph of its loss as a function and hands it to Train with the data:
-//
-//	result, err := neural.Train{Steps: 2000, LearningRate: 1e-3}.Run(ctx, neural.Problem{
-//		Method: "vae.VAE", Data: []*neural.Array{x}, Noise: []neural.Noise{{Shape: []int{8}}},
-//		Loss: func(s *model.Scope, b neural.Batch) neural.Loss { … },
-//	})
-//
-// Everything is decided by the seed: starting weights, the order of the minibatches, and all noise are drawn in Go, so that two runs on one backend give equal
-// losses to the last bit, and a run that was killed goes on from its checkpoint as if nothing had happened.
 package neural
 
 import (
@@ -19,9 +7,8 @@ import (
 	"iter"
 	"math"
 	"runtime/debug"
-	"strings"
+	"slices"
 
-	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -30,92 +17,12 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Train is how a network is trained: minibatches, Adam, and what is around them. The zero value is usable; a method gives its own defaults through Or.
-type Train struct {
-	Steps        int      // updates of the weights; 0 means the method's default, 1,000 without one
-	Batch        int      // examples a step, at most as many as there are; 0 means the method's default, 128 without one, or all if there are fewer
-	LearningRate float64  // of Adam; 0 means the method's default, 1e-3 without one
-	Schedule     Schedule // "" keeps the rate; Cosine and Linear let it fall to 0
-	Warmup       int      // steps in which the rate rises from 0 at first
-	ClipNorm     float64  // a gradient with a larger norm is scaled down to it; 0 means never
-	WeightDecay  float64  // times the learning rate, taken from each matrix of weights at each step; biases are left alone
-	EMA          float64  // the result is the moving average of the weights with this decay, 0.999 say; 0 means the weights themselves
-	Holdout      float64  // share of the rows kept for validation where the method is given no validation data; 0 means none
-	KeepLast     bool     // with validation data: the result is the last weights, and not those of the report with the lowest validation loss
-	Patience     int      // stop after so many reports without a lower validation loss; 0 means never
-	Report       int      // steps between two reports (entries of History, validation, checkpoint); 0 means a fiftieth of Steps
-	Checkpoint   string   // file to keep the state of the training in; a run that finds it goes on from there. "" means none
-	Backend      string   // "cuda", "xla", "go"; "" means the best there is, see Open
-	Seed         uint64   // same seed, same result, on one backend
-}
-
-// Or fills what is not set from a method's defaults.
-func (t Train) Or(d Train) Train {
-	t.Steps = or(t.Steps, d.Steps)
-	t.Batch = or(t.Batch, d.Batch)
-	t.LearningRate = or(t.LearningRate, d.LearningRate)
-	t.Schedule = or(t.Schedule, d.Schedule)
-	t.Warmup = or(t.Warmup, d.Warmup)
-	t.ClipNorm = or(t.ClipNorm, d.ClipNorm)
-	t.WeightDecay = or(t.WeightDecay, d.WeightDecay)
-	t.EMA = or(t.EMA, d.EMA)
-	t.Report = or(t.Report, d.Report)
-	return t
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}
-
-// Problem is what is trained: data and the graph of a loss.
-type Problem struct {
-	Method     string   // in whose name errors speak: "vae.VAE"
-	Options    string   // the method's options in words; a checkpoint made with others is refused
-	Data       []*Array // what minibatches are cut from, all with as many examples
-	Validation []*Array // as Data, never trained on; nil means none
-	Noise      []Noise  // what is random in a step
-	Loss       func(s *model.Scope, b Batch) Loss
-	Start      Weights // starting values for weights of these names, instead of random ones
-	Frozen     Weights // weights that are used and not trained
-}
-
-// Batch is what a loss is computed from. A batch of all examples has them in their order.
-type Batch struct {
-	Data     []*graph.Node // one for each of Problem.Data: [batch, shape…]
-	Noise    []*graph.Node // one for each of Problem.Noise: [batch, shape…]
-	Step     *graph.Node   // the number of updates so far, a float32 scalar
-	Training bool          // false where the loss is that of the validation data
-}
-
-// Loss is what is lowered, and what is worth a curve of its own beside it.
-type Loss struct {
-	Total *graph.Node // a scalar
-	Parts []Part
-}
-
-// Part is a scalar with a name.
-type Part struct {
-	Name  string
-	Value *graph.Node
-}
-
-// Result is a trained network, or one on its way.
-type Result struct {
-	Weights Weights
-	History History
-	Step    int    // updates so far
-	Backend string // which backend ran it, and why
-	Stopped string // why it ended: "steps", "patience"; "" before it did
-}
-
-// Diverged is the error of a loss that is no finite number any more. It wraps ml.ErrNotFinite; the result beside it is the last one that was in order.
+// Diverged is the error of a loss that is no finite number any more. It wraps ml.ErrNotFinite; the
+// result beside it is the last one that was in order.
 type Diverged struct {
 	Method     string
-	Step       int     // the update whose loss it was, from 1
+	Player     string  // whose loss it was; "" where there is one
+	Step       int     // the step whose loss it was, from 1
 	Loss       float64 // NaN or an infinity
 	Good       int     // the step of the result beside the error
 	Checkpoint string  // the file that holds that step's state; "" where none was kept
@@ -126,36 +33,34 @@ func (e *Diverged) Error() string {
 	if e.Checkpoint != "" {
 		where = fmt.Sprintf("the last good checkpoint, %s, is that of step %d", e.Checkpoint, e.Good)
 	}
-	return fmt.Sprintf("%s: the loss is %v at step %d; %s. A lower learning rate, a warm-up or ClipNorm may help", e.Method, e.Loss, e.Step, where)
+	whose := "the loss"
+	if e.Player != "" {
+		whose = "the loss of the " + e.Player
+	}
+	return fmt.Sprintf("%s: %s is %v at step %d; %s. A lower learning rate, a warm-up or ClipNorm may help", e.Method, whose, e.Loss, e.Step, where)
 }
 
 func (e *Diverged) Unwrap() error { return ml.ErrNotFinite }
 
 type watcher struct{}
 
-// Watch returns a context under which every training calls f at each report: a figure in the running cell can follow a Fit so, without being one of its options.
-func Watch(ctx context.Context, f func(Result)) context.Context {
+// Watch returns a context under which every training calls f at each report: a figure in the running
+// cell can follow a Fit so, without being one of its options.
+func Watch(ctx context.Context, f func(Trained)) context.Context {
 	return context.WithValue(ctx, watcher{}, f)
 }
 
-// Run trains to the end. Where ctx ends first, where the loss diverges (*Diverged) or a checkpoint can't be written, the result is the training so far, beside
-// the error. An option out of range is ml.ErrParameter, data that do not fit each other or the graph ml.ErrShape, no data ml.ErrEmpty.
-func (t Train) Run(ctx context.Context, p Problem) (*Result, error) {
-	var last *Result
-	for r, err := range t.Iterate(ctx, p) {
-		if r != nil {
-			last = r
-		}
-		if err != nil {
-			return last, err
-		}
-	}
-	return last, nil
+// Run trains to the end. Where ctx ends first, where the loss diverges (*Diverged) or a checkpoint
+// can't be written, the result is the training so far, beside the error. An option out of range is
+// ml.ErrParameter, data that do not fit each other or the graph ml.ErrShape, no data ml.ErrEmpty.
+func (t Train) Run(ctx context.Context, p Problem) (*Trained, error) {
+	return Last(t.Iterate(ctx, p))
 }
 
-// Iterate trains and yields the result at each report, a fresh value each. The last has Stopped set; with validation data it holds the weights of the best report, unless KeepLast says otherwise.
-func (t Train) Iterate(ctx context.Context, p Problem) iter.Seq2[*Result, error] {
-	return func(yield func(*Result, error) bool) {
+// Iterate trains and yields the result at each report, a fresh value each. The last has Stopped set;
+// with validation data it holds the weights of the best report, unless KeepLast says otherwise.
+func (t Train) Iterate(ctx context.Context, p Problem) iter.Seq2[*Trained, error] {
+	return func(yield func(*Trained, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
 			return
@@ -166,7 +71,7 @@ func (t Train) Iterate(ctx context.Context, p Problem) iter.Seq2[*Result, error]
 			return
 		}
 		defer r.close()
-		watch, _ := ctx.Value(watcher{}).(func(Result))
+		watch, _ := ctx.Value(watcher{}).(func(Trained))
 		for {
 			result, err := r.toReport(ctx)
 			if result != nil && watch != nil {
@@ -179,126 +84,33 @@ func (t Train) Iterate(ctx context.Context, p Problem) iter.Seq2[*Result, error]
 	}
 }
 
-// check completes the options and holds options and data to what they must be.
-func (t Train) check(p Problem) (Train, error) {
-	bad := func(name string, value any, want string) (Train, error) {
-		return t, ml.BadParameter(p.Method, "Train."+name, value, want)
-	}
-	if p.Loss == nil {
-		return t, ml.BadParameter(p.Method, "Problem.Loss", "nil", "a function")
-	}
-	n, err := examples(p.Method, "the data", p.Data)
-	if err != nil {
-		return t, err
-	}
-	if len(p.Validation) > 0 {
-		if len(p.Validation) != len(p.Data) {
-			return t, ml.BadShape(p.Method, "there are %d arrays of data and %d of validation data", len(p.Data), len(p.Validation))
-		}
-		if _, err := examples(p.Method, "the validation data", p.Validation); err != nil {
-			return t, err
-		}
-		for i, a := range p.Validation {
-			if shapeText(a.Shape) != shapeText(p.Data[i].Shape) || a.dtype() != p.Data[i].dtype() {
-				return t, ml.BadShape(p.Method, "an example of the validation data is %v %v, one of the data %v %v", a.dtype(), a.Shape, p.Data[i].dtype(), p.Data[i].Shape)
-			}
-		}
-	}
-	if t.Batch == 0 {
-		t.Batch = min(128, n)
-	}
-	t.Steps, t.LearningRate = or(t.Steps, 1000), or(t.LearningRate, 1e-3)
-	t.Report = or(t.Report, max(t.Steps/50, 1))
-	finite := func(x float64) bool { return x-x == 0 }
-	switch {
-	case t.Steps < 1:
-		return bad("Steps", t.Steps, "at least 1")
-	case t.Batch < 1 || t.Batch > n:
-		return bad("Batch", t.Batch, fmt.Sprintf("1 to %d, the number of rows to train on", n))
-	case !(t.LearningRate > 0) || !finite(t.LearningRate):
-		return bad("LearningRate", t.LearningRate, "a positive number")
-	case t.Schedule != Constant && t.Schedule != Cosine && t.Schedule != Linear:
-		return bad("Schedule", fmt.Sprintf("%q", t.Schedule), `"", "cosine" or "linear"`)
-	case t.Warmup < 0 || t.Warmup > t.Steps:
-		return bad("Warmup", t.Warmup, fmt.Sprintf("0 to Steps = %d", t.Steps))
-	case !(t.ClipNorm >= 0) || !finite(t.ClipNorm):
-		return bad("ClipNorm", t.ClipNorm, "0 or a positive number")
-	case !(t.WeightDecay >= 0) || !finite(t.WeightDecay):
-		return bad("WeightDecay", t.WeightDecay, "0 or a positive number")
-	case !(t.EMA >= 0 && t.EMA < 1):
-		return bad("EMA", t.EMA, "at least 0 and below 1")
-	case !(t.Holdout >= 0 && t.Holdout < 1):
-		return bad("Holdout", t.Holdout, "at least 0 and below 1")
-	case t.Report < 1:
-		return bad("Report", t.Report, "at least 1")
-	case t.Patience < 0:
-		return bad("Patience", t.Patience, "0 or more")
-	case t.Patience > 0 && len(p.Validation) == 0:
-		return bad("Patience", t.Patience, "0 where there are no validation data")
-	}
-	return t, nil
-}
-
-func examples(method, what string, arrays []*Array) (int, error) {
-	if len(arrays) == 0 {
-		return 0, ml.Empty(method, "there is no array in %s", what)
-	}
-	for i, a := range arrays {
-		if err := a.check(method, fmt.Sprintf("array %d of %s", i, what)); err != nil {
-			return 0, err
-		}
-		if a.Len() != arrays[0].Len() {
-			return 0, ml.BadShape(method, "array %d of %s has %d examples, array 0 has %d", i, what, a.Len(), arrays[0].Len())
-		}
-	}
-	return arrays[0].Len(), nil
-}
-
-// Split takes a share of the rows, chosen by the seed, away for validation: the row numbers of both, in order. A share of 0 leaves all.
-func (t Train) Split(n int) (train, validation []int) {
-	hold := int(t.Holdout * float64(n))
-	perm := rng.New(t.Seed, streamSplit).Perm(n)
-	held := make([]bool, n)
-	for _, i := range perm[:hold] {
-		held[i] = true
-	}
-	for i := range n {
-		if held[i] {
-			validation = append(validation, i)
-		} else {
-			train = append(train, i)
-		}
-	}
-	return train, validation
-}
-
 // The random streams of a training, each under the seed.
 const (
 	streamOrder = iota + 1
 	streamNoise
 	streamValidation
 	streamSplit
+	streamOrderOf // of the data of a Stream
 )
 
 // run is a training between two steps.
 type run struct {
 	Train
 	p        Problem
-	n        int
+	players  []Player
 	backend  *Backend
 	store    *model.Store
-	exec     *model.Exec
-	parts    []string          // names, known when the graph has been built
-	inputs   []*tensors.Tensor // data, noise, rate, step
-	rows     []int             // of the minibatch that the inputs hold
-	order    []int             // of the epoch
-	epoch    int               // whose order that is; -1 before the first
+	execs    []*model.Exec // one a player
+	parts    [][]string    // of each player's loss: names, known when its graph has been built
+	sources  []source      // of minibatches: the data, then the streams
+	inputs   []*tensors.Tensor
+	scalars  [3]*tensors.Tensor // step, rate, moves; the last of inputs
 	validate *Func
 
-	step    int // updates so far
+	step    int // taken so far
 	sums    []float64
 	history History
-	good    *Result // the last report
+	good    *Trained // the last report
 	best    Weights
 	lowest  float64 // validation loss of best
 	since   int     // reports since then
@@ -307,32 +119,42 @@ type run struct {
 	dataDigest string
 }
 
-// prepare compiles the step, makes the starting weights, and goes on from a checkpoint if there is one.
+// prepare compiles the moves, makes the starting weights, and goes on from a checkpoint if there is one.
 func (t Train) prepare(ctx context.Context, p Problem) (*run, error) {
-	t, err := t.check(p)
-	if err != nil {
+	t = t.effective()
+	if err := errors.Join(p.check(), t.check(p.Method, len(p.Validation) > 0)); err != nil {
 		return nil, err
 	}
-	b, err := Open(t.Backend)
-	if err != nil {
-		return nil, err
-	}
-	r := &run{Train: t, p: p, n: p.Data[0].Len(), backend: b, epoch: -1, lowest: math.Inf(1), rows: make([]int, t.Batch)}
-	if err := r.compile(ctx); err != nil {
-		return nil, err
-	}
-	if t.Checkpoint != "" {
-		if err := r.resume(); err != nil {
+	r := &run{Train: t, p: p, players: p.players(t), lowest: math.Inf(1)}
+	for _, q := range p.Players {
+		if err := q.Train.Or(t).effective().check(p.Method+", "+q.Name, true); err != nil {
 			return nil, err
 		}
 	}
-	if r.good, err = r.result(); err != nil {
+	r.sources = []source{newSource(p.Data, t.Batch, t.Seed, streamOrder)}
+	for i, s := range p.Streams {
+		b := s.Batch
+		if b == 0 {
+			b = t.Batch
+		}
+		r.sources = append(r.sources, newStream(s.Data, b, t.Seed, streamOrderOf, i))
+	}
+	var err error
+	if r.backend, err = Open(t.Backend); err != nil {
 		return nil, err
 	}
-	return r, nil
+	if err := r.compile(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.resume(); err != nil {
+		return nil, err
+	}
+	r.good, err = r.result()
+	return r, err
 }
 
-// compile builds the graph of a step and has the backend compile it, which takes XLA seconds and can't be stopped: where ctx ends first it is left to itself.
+// compile builds the graph of each player's move and has the backend compile it, which takes XLA
+// seconds and can't be stopped: where ctx ends first it is left to itself.
 func (r *run) compile(ctx context.Context) error {
 	r.store = model.NewStore()
 	if err := r.store.SetRNGStateFromSeed(int64(r.Seed)); err != nil {
@@ -342,13 +164,16 @@ func (r *run) compile(ctx context.Context) error {
 		return err
 	}
 	var shape []shapes.Shape
-	for _, a := range r.p.Data {
-		shape = append(shape, a.batch(r.Batch))
+	for _, from := range r.sources {
+		for _, a := range from.data {
+			shape = append(shape, a.batch(from.batch))
+		}
 	}
 	for _, z := range r.p.Noise {
-		shape = append(shape, z.batch(r.Batch))
+		shape = append(shape, z.batch(r.sources[0].batch))
 	}
-	shape = append(shape, shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32))
+	scalar := shapes.Make(dtypes.Float32)
+	shape = append(shape, scalar, scalar, scalar)
 	for _, s := range shape {
 		t, err := newTensor(r.backend, s)
 		if err != nil {
@@ -356,19 +181,28 @@ func (r *run) compile(ctx context.Context) error {
 		}
 		r.inputs = append(r.inputs, t)
 	}
+	copy(r.scalars[:], r.inputs[len(r.inputs)-3:])
 	if r.backend.Config != "go" {
 		debug.FreeOSMemory() // XLA's compiler wants much: what Go holds and does not use goes back first
 	}
+	r.parts = make([][]string, len(r.players))
 	done := make(chan error, 1)
 	go func() {
-		done <- guard(r.p.Method, func() (err error) {
-			if r.exec, err = model.NewExec(r.backend.Backend, r.store, r.graph); err != nil {
+		done <- guard(r.p.Method, func() error {
+			for k := range r.players {
+				exec, err := model.NewExec(r.backend.Backend, r.store, r.move(k))
+				if err != nil {
+					return err
+				}
+				r.execs = append(r.execs, exec)
+				if _, err := exec.Compile(shape...); err != nil {
+					return err
+				}
+			}
+			if err := initialize(r.store); err != nil {
 				return err
 			}
-			if _, err = r.exec.Compile(shape...); err != nil {
-				return err
-			}
-			return initialize(r.store)
+			return r.startAverages()
 		})
 	}()
 	select {
@@ -382,38 +216,43 @@ func (r *run) compile(ctx context.Context) error {
 	}
 }
 
-// graph is one step: the loss, its gradient, the update. Its one output is [loss, parts…, norm of the gradient].
-func (r *run) graph(s *model.Scope, in []*graph.Node) []*graph.Node {
-	g := in[0].Graph()
-	s.Store().SetTraining(g, true)
-	b, rate := r.batch(in, true)
-	loss := r.p.loss(s.At("%s", modelScope[1:]), b)
-	norm := r.update(s, loss.Total, rate)
-	r.parts = r.parts[:0]
-	out := []*graph.Node{loss.Total}
-	for _, part := range loss.Parts {
-		r.parts = append(r.parts, part.Name)
-		out = append(out, part.Value)
+// move is the graph of one move of a player: its loss, the gradient, the update of its weights. Its one
+// output is [loss, norm of the gradient, parts…].
+func (r *run) move(player int) func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	return func(s *model.Scope, in []*graph.Node) []*graph.Node {
+		q := r.players[player]
+		s.Store().SetTraining(in[0].Graph(), true)
+		b, c := r.batch(in, true)
+		// Every player sees the networks of all from the beginning: their scopes are visited anew.
+		loss := q.loss(s.At("%s", modelScope[1:]).ResetVisited(), b)
+		norm := r.update(s, q, loss.Total, c)
+		r.moveAverages(in[0].Graph(), c.step)
+		r.parts[player] = nil
+		out := []*graph.Node{loss.Total, norm}
+		for _, part := range loss.Parts {
+			r.parts[player] = append(r.parts[player], part.Name)
+			out = append(out, part.Value)
+		}
+		return []*graph.Node{stack(out)}
 	}
-	return []*graph.Node{stack(append(out, norm))}
 }
 
-func (p Problem) loss(s *model.Scope, b Batch) Loss {
-	loss := p.Loss(s, b)
-	if loss.Total == nil || !loss.Total.IsScalar() || loss.Total.DType() != dtypes.Float32 {
-		panic(fmt.Errorf("the loss is %v, want a float32 scalar", loss.Total))
-	}
-	for _, part := range loss.Parts {
-		if part.Value == nil || !part.Value.IsScalar() {
-			panic(fmt.Errorf("the part %q of the loss is %v, want a scalar", part.Name, part.Value))
+// batch says which input is what; in validation there are no streams.
+func (r *run) batch(in []*graph.Node, training bool) (Batch, clock) {
+	k := len(in) - 3
+	b, c := Batch{Step: in[k], Training: training}, clock{in[k], in[k+1], in[k+2]}
+	at := 0
+	next := func(n int) []*graph.Node { at += n; return in[at-n : at] }
+	for i, from := range r.sources {
+		switch {
+		case i == 0:
+			b.Data = next(len(from.data))
+		case training:
+			b.Streams = append(b.Streams, next(len(from.data)))
 		}
 	}
-	return loss
-}
-
-func (r *run) batch(in []*graph.Node, training bool) (b Batch, rate *graph.Node) {
-	d, z := len(r.p.Data), len(r.p.Noise)
-	return Batch{Data: in[:d], Noise: in[d : d+z], Step: in[len(in)-1], Training: training}, in[len(in)-2]
+	b.Noise = next(len(r.p.Noise))
+	return b, c
 }
 
 func stack(scalars []*graph.Node) *graph.Node {
@@ -424,7 +263,7 @@ func stack(scalars []*graph.Node) *graph.Node {
 }
 
 // toReport takes steps up to the next report and makes it.
-func (r *run) toReport(ctx context.Context) (*Result, error) {
+func (r *run) toReport(ctx context.Context) (*Trained, error) {
 	switch { // at the start, where a checkpoint holds a training that had ended
 	case r.Patience > 0 && r.since >= r.Patience:
 		return r.end("patience")
@@ -435,14 +274,9 @@ func (r *run) toReport(ctx context.Context) (*Result, error) {
 		if err := ctx.Err(); err != nil {
 			return r.interrupted(err)
 		}
-		values, err := r.one()
+		values, err := r.takeStep()
 		if err != nil {
 			return r.good, err
-		}
-		for _, v := range values {
-			if v-v != 0 {
-				return r.good, r.diverged(r.step+1, v)
-			}
 		}
 		if r.sums == nil {
 			r.sums = make([]float64, len(values))
@@ -457,25 +291,55 @@ func (r *run) toReport(ctx context.Context) (*Result, error) {
 	}
 }
 
-func (r *run) diverged(step int, loss float64) error {
-	e := &Diverged{Method: r.p.Method, Step: step, Loss: loss, Good: r.good.Step}
+// takeStep lets every player move and returns what their graphs give, the mean over a player's moves,
+// one player after the other.
+func (r *run) takeStep() (values []float64, err error) {
+	perStep, turn := 0, 0
+	for _, q := range r.players {
+		perStep += q.Moves
+	}
+	for k, q := range r.players {
+		var sum []float64
+		for m := range q.Moves {
+			if err := r.fill(q, r.step*perStep+turn, r.step*q.Moves+m); err != nil {
+				return nil, err
+			}
+			turn++
+			out, err := r.call(k)
+			if err != nil {
+				return nil, err
+			}
+			for i, v := range out {
+				if v-v != 0 {
+					return nil, r.diverged(q.Name, r.step+1, v)
+				}
+				if m == 0 {
+					sum = append(sum, 0)
+				}
+				sum[i] += v / float64(q.Moves)
+			}
+		}
+		values = append(values, sum...)
+	}
+	return values, nil
+}
+
+func (r *run) diverged(player string, step int, loss float64) error {
+	e := &Diverged{Method: r.p.Method, Player: player, Step: step, Loss: loss, Good: r.good.Steps}
 	if r.kept {
 		e.Checkpoint = r.Checkpoint
 	}
 	return e
 }
 
-// one takes one step and returns what the graph gives.
-func (r *run) one() (values []float64, err error) {
-	if err := r.fill(); err != nil {
-		return nil, err
-	}
+// call makes a player's move and returns what the graph gives.
+func (r *run) call(player int) (values []float64, err error) {
 	args := make([]any, len(r.inputs))
 	for i, t := range r.inputs {
 		args[i] = t
 	}
 	err = guard(r.p.Method, func() error {
-		out, err := r.exec.Call(args...)
+		out, err := r.execs[player].Call(args...)
 		if err != nil {
 			return err
 		}
@@ -489,52 +353,40 @@ func (r *run) one() (values []float64, err error) {
 	return values, err
 }
 
-// fill puts the minibatch of the next step, its noise, its rate and its number in their places. All depend on the seed and the step alone.
-func (r *run) fill() error {
-	perEpoch := r.n / r.Batch
-	whole, first := r.Batch == r.n, r.epoch < 0
-	if epoch := r.step / perEpoch; epoch != r.epoch {
-		r.epoch = epoch
-		if !whole {
-			r.order = rng.New(r.Seed, streamOrder, epoch).Perm(r.n)
-		} else if first {
-			r.order = make([]int, r.n)
-			for i := range r.order {
-				r.order[i] = i
-			}
+// fill puts the minibatches of a move, its noise and its clock in their places. All depend on the seed
+// and on turn alone, which numbers the moves of all players; move numbers those of this one.
+func (r *run) fill(q Player, turn, move int) error {
+	at := 0
+	for i := range r.sources {
+		n := len(r.sources[i].data)
+		if err := r.sources[i].fill(r.inputs[at:at+n], turn); err != nil {
+			return err
 		}
+		at += n
 	}
-	if !whole || first { // a batch of all rows stays where it is
-		at := r.step % perEpoch * r.Batch
-		copy(r.rows, r.order[at:at+r.Batch])
-		for i, a := range r.p.Data {
-			if err := a.fill(r.inputs[i], r.rows); err != nil {
-				return err
-			}
-		}
-	}
-	d, k := len(r.p.Data), len(r.inputs)
 	for i, z := range r.p.Noise {
-		if err := z.fill(r.inputs[d+i], r.Seed, streamNoise, r.step, i); err != nil {
+		if err := z.fill(r.inputs[at+i], r.Seed, streamNoise, turn, i); err != nil {
 			return err
 		}
 	}
-	return errors.Join(setScalar(r.inputs[k-2], r.rate(r.step)), setScalar(r.inputs[k-1], float64(r.step)))
+	return errors.Join(setScalar(r.scalars[0], float64(r.step)), setScalar(r.scalars[1], q.Train.rate(r.step)), setScalar(r.scalars[2], float64(move)))
 }
 
 func setScalar(t *tensors.Tensor, v float64) error {
 	return tensors.MutableFlatData(t, func(flat []float32) { flat[0] = float32(v) })
 }
 
-// report closes an entry of the history, validates, keeps a checkpoint, and says whether the training is over.
-func (r *run) report(ctx context.Context) (*Result, error) {
+// report closes an entry of the history, validates, keeps a checkpoint, and says whether the training
+// is over.
+func (r *run) report(ctx context.Context) (*Trained, error) {
 	steps := float64((r.step-1)%r.Report + 1)
 	means := make([]float64, len(r.sums))
 	for i, s := range r.sums {
 		means[i] = s / steps
 	}
 	r.sums = nil
-	history := r.history.add(r.step, means[0], append([]string(nil), r.parts...), means[1:1+len(r.parts)], r.rate(r.step-1))
+	names, parts := r.named(means)
+	history := r.history.add(r.step, means[0], means[1], names, parts, r.players[0].Train.rate(r.step-1))
 	result, err := r.result()
 	if err != nil {
 		return r.good, err
@@ -542,7 +394,7 @@ func (r *run) report(ctx context.Context) (*Result, error) {
 	for i, v := range result.Weights.Values {
 		for _, x := range v.RawMatrix().Data {
 			if x-x != 0 {
-				return r.good, fmt.Errorf("weights %s are not finite: %w", result.Weights.Names[i], r.diverged(r.step, x))
+				return r.good, fmt.Errorf("weights %s are not finite: %w", result.Weights.Names[i], r.diverged("", r.step, x))
 			}
 		}
 	}
@@ -551,7 +403,7 @@ func (r *run) report(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return r.good, err
 		}
-		history.Validation = append(history.Validation[:len(history.Validation):len(history.Validation)], loss)
+		history.Validation = append(slices.Clip(history.Validation), loss)
 		r.since++
 		if loss < r.lowest {
 			r.lowest, r.best, r.since, history.Best = loss, result.Weights, 0, r.step
@@ -571,8 +423,24 @@ func (r *run) report(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
+// named says what the parts of History are called and which values they have: those of the first
+// player's loss by their own names, then each other player's loss, the norm of its gradient, and the
+// parts of its loss.
+func (r *run) named(values []float64) (names []string, parts []float64) {
+	at := 0
+	for k, q := range r.players {
+		if k > 0 {
+			names, parts = append(names, q.Name, q.Name+" gradient norm"), append(parts, values[at], values[at+1])
+		}
+		names = append(names, r.parts[k]...)
+		parts = append(parts, values[at+2:at+2+len(r.parts[k])]...)
+		at += 2 + len(r.parts[k])
+	}
+	return names, parts
+}
+
 // end is the last report: the best weights where there was validation, the last ones otherwise.
-func (r *run) end(why string) (*Result, error) {
+func (r *run) end(why string) (*Trained, error) {
 	last := *r.good
 	last.Stopped = why
 	if len(r.best.Names) > 0 && !r.KeepLast {
@@ -582,7 +450,7 @@ func (r *run) end(why string) (*Result, error) {
 }
 
 // interrupted gives back the training so far, and keeps it in the checkpoint so that it can go on.
-func (r *run) interrupted(cause error) (*Result, error) {
+func (r *run) interrupted(cause error) (*Trained, error) {
 	result, err := r.result()
 	if err != nil {
 		return r.good, errors.Join(cause, err)
@@ -594,32 +462,41 @@ func (r *run) interrupted(cause error) (*Result, error) {
 }
 
 // result copies the weights as they are, or their moving average.
-func (r *run) result() (*Result, error) {
+func (r *run) result() (*Trained, error) {
 	var value func(v *model.Variable) (*tensors.Tensor, float64, error)
 	if r.EMA > 0 && r.step > 0 {
-		scale := 1 / (1 - math.Pow(r.EMA, float64(r.step)))
 		value = func(v *model.Variable) (*tensors.Tensor, float64, error) {
 			mean := r.store.GetVariable("/average" + v.Path())
 			if mean == nil {
 				return nil, 1, nil
 			}
 			t, err := mean.Value()
-			return t, scale, err
+			return t, 1 / (1 - math.Pow(r.EMA, float64(r.step*r.movesOf(v)))), err
 		}
 	}
 	w, err := take(r.store, value)
-	return &Result{Weights: w, History: r.history, Step: r.step, Backend: r.backend.Why}, err
+	return &Trained{Weights: w, History: r.history, Steps: r.step, Backend: r.backend.Why}, err
 }
 
-// validation is the mean loss over the validation data, in as few equal chunks as keep them below 1,024 rows; the noise is the same every time.
+// movesOf is how often a weight moves in a step.
+func (r *run) movesOf(v *model.Variable) (moves int) {
+	for _, q := range r.players {
+		if len(q.Scope) == 0 || under(v.Path()[len(modelScope):], q.Scope...) {
+			moves += q.Moves
+		}
+	}
+	return moves
+}
+
+// validation is the mean loss over all validation data, in as few chunks as keep them below 1,024
+// rows, all of one size but the last; the noise is the same every time.
 func (r *run) validation(ctx context.Context, w Weights) (float64, error) {
 	n := r.p.Validation[0].Len()
 	chunks := (n + 1023) / 1024
-	b := n / chunks
 	if r.validate == nil {
 		f, err := NewFunc(r.Backend, w, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 			batch, _ := r.batch(in, false)
-			return []*graph.Node{r.p.loss(s, batch).Total}
+			return []*graph.Node{r.players[0].loss(s, batch).Total}
 		})
 		if err != nil {
 			return 0, err
@@ -630,36 +507,18 @@ func (r *run) validation(ctx context.Context, w Weights) (float64, error) {
 	}
 	total := 0.0
 	for c := range chunks {
+		lo, hi := c*(n/chunks), (c+1)*(n/chunks)
+		if c == chunks-1 {
+			hi = n
+		}
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		var in []*tensors.Tensor
-		rows := make([]int, b)
-		for i := range rows {
-			rows[i] = c*b + i
-		}
-		for _, a := range r.p.Validation {
-			t, err := newTensor(r.backend, a.batch(b))
-			if err = errors.Join(err, a.fill(t, rows)); err != nil {
-				return 0, err
-			}
-			in = append(in, t)
-		}
-		for k, z := range r.p.Noise {
-			t, err := newTensor(r.backend, z.batch(b))
-			if err = errors.Join(err, z.fill(t, r.Seed, streamValidation, c, k)); err != nil {
-				return 0, err
-			}
-			in = append(in, t)
-		}
-		in = append(in, tensors.FromScalar(float32(0)), tensors.FromScalar(float32(r.step)))
-		out, err := r.validate.Call(in...)
+		loss, err := r.validateChunk(c, lo, hi)
 		if err != nil {
 			return 0, err
 		}
-		total += float64(tensors.ToScalar[float32](out[0])) / float64(chunks)
-		free(out)
-		free(in) // not before the outputs are there: until then the backend reads them
+		total += loss * float64(hi-lo) / float64(n)
 	}
 	if total-total != 0 {
 		return 0, ml.NotFinite(r.p.Method, "the validation loss is %v at step %d", total, r.step)
@@ -667,18 +526,46 @@ func (r *run) validation(ctx context.Context, w Weights) (float64, error) {
 	return total, nil
 }
 
+// validateChunk is the mean loss over some rows of the validation data.
+func (r *run) validateChunk(chunk, lo, hi int) (float64, error) {
+	var in []*tensors.Tensor
+	defer func() { free(in) }() // not before the outputs are there: until then the backend reads them
+	room := func(s shapes.Shape, fill func(t *tensors.Tensor) error) error {
+		t, err := newTensor(r.backend, s)
+		if err != nil {
+			return err
+		}
+		in = append(in, t)
+		return fill(t)
+	}
+	rows := upTo(hi)[lo:]
+	for _, a := range r.p.Validation {
+		if err := room(a.batch(len(rows)), func(t *tensors.Tensor) error { return a.fill(t, rows) }); err != nil {
+			return 0, err
+		}
+	}
+	for k, z := range r.p.Noise {
+		if err := room(z.batch(len(rows)), func(t *tensors.Tensor) error { return z.fill(t, r.Seed, streamValidation, chunk, k) }); err != nil {
+			return 0, err
+		}
+	}
+	in = append(in, tensors.FromScalar(float32(r.step)), tensors.FromScalar(float32(0)), tensors.FromScalar(float32(0)))
+	out, err := r.validate.Call(in...)
+	if err != nil {
+		return 0, err
+	}
+	defer free(out)
+	return float64(tensors.ToScalar[float32](out[0])), nil
+}
+
 // close gives the backend's memory back without waiting for the collector.
 func (r *run) close() {
 	_ = guard("neural: freeing", func() error {
-		r.exec.Finalize()
+		for _, e := range r.execs {
+			e.Finalize()
+		}
 		r.store.Finalize()
 		free(r.inputs)
 		return nil
 	})
-}
-
-// describe is the part of the options that decides the numbers, for checkpoints.
-func (t Train) describe() string {
-	t.Checkpoint, t.Backend = "", ""
-	return strings.TrimPrefix(fmt.Sprintf("%+v", t), "neural.Train")
 }
