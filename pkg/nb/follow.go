@@ -12,7 +12,7 @@ import (
 //
 //	live := nb.Follow()
 //	defer live.Close()
-//	ctx := neural.Watch(nb.Context(), func(r neural.Result) { live.Show(plotting.New(plotting.Line(r.History.At(), r.History.Loss))) })
+//	ctx := neural.Watch(nb.Context(), func(r neural.Trained) { live.Show(plotting.New(plotting.Line(r.History.At(), r.History.Loss))) })
 type Follower struct {
 	id    string
 	last  Figure

@@ -1,6 +1,7 @@
 package mltest
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,13 +29,19 @@ func Saved[M any](t *testing.T, path string) {
 }
 
 func saved[M any](path string) error {
-	want, next := new(M), 1
-	fill(reflect.ValueOf(want).Elem(), &next)
+	sample := new(M)
+	fill(reflect.ValueOf(sample).Elem(), "", nil)
 	if toWrite(path) {
-		if err := ml.Save(path, want); err != nil {
+		if err := ml.Save(path, sample); err != nil {
 			return err
 		}
 	}
+	has, err := fieldsOf(path)
+	if err != nil {
+		return err
+	}
+	want := new(M) // a field that was added since means its zero value
+	fill(reflect.ValueOf(want).Elem(), "", has)
 	got, err := ml.Load[M](path)
 	if err == nil && !reflect.DeepEqual(got, want) {
 		err = fmt.Errorf("%s holds %+v, want %+v", path, got, want)
@@ -164,13 +171,59 @@ func Integers(x *mat.Dense) []int {
 	return out
 }
 
-// fill sets every exported field to a value of its own, counting up from next.
-func fill(v reflect.Value, next *int) {
-	count := func() int { *next++; return *next - 1 }
+// fieldsOf lists the fields that a file of a model holds.
+func fieldsOf(path string) (map[string]bool, error) {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer z.Close()
+	has := map[string]bool{}
+	for _, f := range z.File {
+		if name, ok := strings.CutSuffix(f.Name, ".npy"); ok {
+			has[name] = true
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			return nil, err
+		}
+		var head struct{ Fields map[string]json.RawMessage }
+		if err := errors.Join(json.NewDecoder(r).Decode(&head), r.Close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		for name := range head.Fields {
+			has[name] = true
+		}
+	}
+	return has, nil
+}
+
+// fill sets every exported field that a file would hold to a value that its name alone decides, so that
+// a new field changes nothing about the others. Where has is given, fields that it lacks stay zero.
+func fill(v reflect.Value, name string, has map[string]bool) {
+	if v.Kind() == reflect.Struct {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if !f.IsExported() || f.Type.Implements(reflect.TypeFor[ml.Transient]()) || f.Tag.Get("ml") == "-" {
+				continue
+			}
+			inner := strings.TrimPrefix(name+"."+f.Name, ".")
+			if f.Anonymous {
+				inner = name
+			}
+			fill(v.Field(i), inner, has)
+		}
+		return
+	}
+	if has != nil && !has[name] {
+		return
+	}
+	count := func(k int) int { return int(crc32.ChecksumIEEE(fmt.Append(nil, name, k)) % 9973) }
 	numbers := func(n int) []float64 {
 		out := make([]float64, n)
 		for i := range out {
-			out[i] = float64(count()) + 0.5
+			out[i] = float64(count(i)) + 0.5
 		}
 		return out
 	}
@@ -186,32 +239,22 @@ func fill(v reflect.Value, next *int) {
 		// With the triangle that symmetric matrices do not look at, as a file gives it back.
 		v.Set(reflect.ValueOf(mat.NewSymDense(2, mat.DenseCopyOf(s).RawMatrix().Data)))
 		return
-	case []float64:
-		v.Set(reflect.ValueOf(numbers(3)))
-		return
 	}
 	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if f.IsExported() && !f.Type.Implements(reflect.TypeFor[ml.Transient]()) && f.Tag.Get("ml") != "-" {
-				fill(v.Field(i), next)
-			}
-		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		for i := range 2 {
-			fill(v.Index(i), next)
+			fill(v.Index(i), fmt.Sprintf("%s.%d", name, i), nil)
 		}
 	case reflect.Float64:
 		v.SetFloat(numbers(1)[0])
 	case reflect.Int, reflect.Int64:
-		v.SetInt(int64(count()))
+		v.SetInt(int64(count(0)))
 	case reflect.Uint64:
-		v.SetUint(uint64(count()))
+		v.SetUint(uint64(count(0)))
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.String:
-		v.SetString(string(rune('a' + count()%26)))
+		v.SetString(string(rune('a' + count(0)%26)))
 	}
 }

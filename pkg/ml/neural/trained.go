@@ -21,13 +21,13 @@ type Trained struct {
 var makingFuncs sync.Mutex
 
 // Func returns a compiled function of the network, made when its name is first asked for: name must
-// tell all that the graph depends on but the shapes of its inputs. It reads the weights whose names
-// begin with one of the prefixes, all of them without any. It runs on the best backend there is,
-// wherever the network was trained.
-func (t *Trained) Func(name string, g Graph, prefixes ...string) (*Func, error) {
+// tell all that the graph depends on but the shapes of its inputs. It reads the weights under the given
+// paths, all of them where there are none. It runs on the best backend there is, wherever the network
+// was trained.
+func (t *Trained) Func(name string, under []string, g Graph) (*Func, error) {
 	w := t.Weights
-	if len(prefixes) > 0 {
-		w = w.Under(prefixes...)
+	if len(under) > 0 {
+		w = w.Under(under...)
 	}
 	return t.cache().Get(name, "", w, g)
 }

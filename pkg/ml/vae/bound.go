@@ -96,8 +96,8 @@ func (m *VAEModel) Importance(ctx context.Context, x mat.Matrix, q *Posterior, s
 }
 
 // LogProb estimates log p(x) of each row, in nats, by Importance with 512 samples: in the mean from below, by some hundredths of a nat where q is near the truth.
-func (m *VAEModel) LogProb(x mat.Matrix) ([]float64, error) {
-	return m.Importance(context.Background(), x, nil, 512, 0)
+func (m *VAEModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
+	return m.Importance(ctx, x, nil, 512, 0)
 }
 
 // together is how many samples of a row are computed in one call: chunk·together decoded rows are what memory holds.
@@ -115,7 +115,7 @@ func (m *VAEModel) weigh(ctx context.Context, method string, x mat.Matrix, q *Po
 	}
 	n, latents := rows.Len(), m.Options.Latents
 	if q == nil {
-		if q, err = m.Encode(x); err != nil {
+		if q, err = m.Encode(ctx, x); err != nil {
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (m *VAEModel) weigh(ctx context.Context, method string, x mat.Matrix, q *Po
 	if err != nil {
 		return err
 	}
-	f, err := m.funcs.Get("weigh", m.Options.Train.Backend, m.Weights.Under("/decoder", "/lognoise", "/logwidth"), m.weightsGraph)
+	f, err := m.Func("weigh", []string{"/decoder", "/lognoise", "/logwidth"}, m.weightsGraph)
 	if err != nil {
 		return err
 	}

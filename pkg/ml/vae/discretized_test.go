@@ -64,7 +64,7 @@ func TestDiscretizedIsTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := c.m.Encode(c.x)
+		q, err := c.m.Encode(t.Context(), c.x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestDiscretizedIsTheModel(t *testing.T) {
 				z.Set(i, l, distuv.UnitNormal.Quantile((float64((7*i+11*l)%bins)+0.5)/bins))
 			}
 		}
-		want, err := c.m.decoded("test", z)
+		want, err := c.m.decoded(t.Context(), "test", z)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ func written() *VAEModel {
 	}{{"/encoder/hidden0/dense", 6, 5}, {"/encoder/mean/dense", 5, 2}, {"/encoder/logvar/dense", 5, 2}, {"/decoder/hidden0/dense", 2, 5}, {"/decoder/out/dense", 5, 6}} {
 		w = w.With(l.name+"/weights", numbers(l.in, l.out), l.in, l.out).With(l.name+"/biases", numbers(1, l.out), l.out)
 	}
-	return &VAEModel{Options: VAE{Latents: 2, Hidden: []int{5}}.complete(6), Columns: 6, Scale: 1, Weights: w}
+	return &VAEModel{Options: VAE{Latents: 2, Hidden: []int{5}}.complete(6), Columns: 6, Scale: 1, Trained: neural.Trained{Weights: w}}
 }
 
 func TestBadInputOfDiscretized(t *testing.T) {
@@ -254,7 +254,7 @@ func TestBitsBackOnDigits(t *testing.T) {
 	}
 	xlatest.Require(t)
 	train, validation, test := datasets.BinaryDigits()
-	m, err := digits(0).FitValidated(t.Context(), train.X, validation.X)
+	m, err := validated(digits(0), validation.X).Fit(t.Context(), train.X)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ func Example() {
 	ctx := context.Background()
 	train, validation, test := datasets.BinaryDigits()
 	// A small model and few steps, on the pure-Go backend: an example must be quick.
-	m, err := vae.VAE{Latents: 4, Hidden: []int{32}, Train: neural.Train{Steps: 300, LearningRate: 5e-3, Backend: "go"}}.FitValidated(ctx, train.X, validation.X)
+	m, err := vae.VAE{Latents: 4, Hidden: []int{32}, Train: neural.Train{Steps: 300, LearningRate: 5e-3, Backend: "go", Validation: validation.X}}.Fit(ctx, train.X)
 	if err != nil {
 		panic(err)
 	}
@@ -23,7 +23,7 @@ func Example() {
 	}
 	elbo, _, kl := bound.Mean()
 	fmt.Printf("the ELBO is above %d nats, where independent bits have -25.1: %t; the latents carry between 2 and 8 nats: %t\n", -22, elbo > -22, kl > 2 && kl < 8)
-	x, err := m.Sample(3, 1)
+	x, err := m.Sample(ctx, 3, 1)
 	if err != nil {
 		panic(err)
 	}

@@ -43,10 +43,10 @@ func (m *VAEModel) Refine(ctx context.Context, x mat.Matrix, how Refine) (*Poste
 		train.Steps = how.Steps
 		train = train.Or(neural.Train{Steps: 2000})
 		q.SD.Apply(func(_, _ int, _ float64) float64 { return 1 }, q.SD)
-	} else if q, err = m.Encode(x); err != nil {
+	} else if q, err = m.Encode(ctx, x); err != nil {
 		return nil, err
 	}
-	train.Schedule, train.Report, train.Backend = neural.Cosine, max(train.Steps, 1), m.Options.Train.Backend
+	train.Schedule, train.Report = neural.Cosine, max(train.Steps, 1)
 	for lo := 0; lo < n; lo += refined {
 		hi := min(lo+refined, n)
 		part := &neural.Array{Shape: rows.Shape, Floats: rows.Floats[lo*m.Columns : hi*m.Columns]}

@@ -28,7 +28,7 @@ func TestSavedModelsOfFormat1(t *testing.T) {
 			q := m.Points()
 			if q == nil {
 				var err error
-				if q, err = m.Encode(x); err != nil {
+				if q, err = m.Encode(t.Context(), x); err != nil {
 					return nil, err
 				}
 			}
@@ -36,7 +36,7 @@ func TestSavedModelsOfFormat1(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			means, err := m.Decode(q.Mean)
+			means, err := m.Decode(t.Context(), q.Mean)
 			if err != nil {
 				return nil, err
 			}

@@ -49,56 +49,37 @@ const (
 	MeanField Inference = "mean-field" // each row of the training data has a mean and a deviation of its own, trained along
 )
 
-// VAEModel is a trained decoder, with the encoder that goes with it. It may be shared between goroutines.
+// VAEModel is a trained decoder, with the encoder that goes with it. It may be shared between
+// goroutines. Trained.History has the parts "reconstruction", "KL" and "negative ELBO", nats a row.
 type VAEModel struct {
-	Options VAE            // complete: what was 0 is what it meant
-	Columns int            // of the data
-	Center  []float64      // Gaussian: means of the columns, which are taken from the data before the networks see them; nil otherwise
-	Scale   float64        // Gaussian: what they are divided by after that; 1 otherwise
-	Weights neural.Weights // of both networks
-	History neural.History // parts "reconstruction", "KL" and "negative ELBO", nats a row
-	Steps   int            // updates that were made
-	Stopped string         // "steps" or "patience"; "" for a model on its way
-
-	funcs neural.Funcs
+	neural.Trained
+	Options VAE       // complete: what was 0 is what it meant; without Train
+	Columns int       // of the data
+	Center  []float64 // Gaussian: means of the columns, taken from the data before the networks see them; nil otherwise
+	Scale   float64   // Gaussian: what they are divided by after that; 1 otherwise
 }
 
 func init() { ml.Register[VAEModel]("vae.VAEModel") }
 
-// Fit trains on the rows of x. Errors: ml.ErrParameter for an option out of range, or for a value that the likelihood can't have (with its row and column);
-// ml.ErrNotFinite for NaN or Inf in x, or for a loss that diverged, with the model as it last was; ctx.Err() with the model so far when ctx ends first.
+// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the model of the
+// report with the lowest −ELBO on them is kept, or with Train.KeepLast the last one. Errors:
+// ml.ErrParameter for an option out of range, or for a value that the likelihood can't have (with its
+// row and column); ml.ErrNotFinite for NaN or Inf in x, or for a loss that diverged, with the model as
+// it last was; ctx.Err() with the model so far when ctx ends first.
 func (v VAE) Fit(ctx context.Context, x mat.Matrix) (*VAEModel, error) {
-	return v.FitValidated(ctx, x, nil)
-}
-
-// FitValidated is Fit with validation data: the model of the report with the lowest −ELBO on them is kept, or with Train.KeepLast the last one.
-func (v VAE) FitValidated(ctx context.Context, x, validation mat.Matrix) (*VAEModel, error) {
-	var last *VAEModel
-	for m, err := range v.IterateValidated(ctx, x, validation) {
-		if m != nil {
-			last = m
-		}
-		if err != nil {
-			return last, err
-		}
-	}
-	return last, nil
+	return neural.Last(v.Iterate(ctx, x))
 }
 
 // Iterate trains and yields the model at each report.
 func (v VAE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*VAEModel, error] {
-	return v.IterateValidated(ctx, x, nil)
-}
-
-// IterateValidated is Iterate with validation data, nil for none.
-func (v VAE) IterateValidated(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*VAEModel, error] {
-	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *VAEModel, error) {
-		m, p, err := v.check(x, validation)
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *VAEModel, error) {
+		m, p, err := v.check(x)
 		if err != nil {
-			return neural.Train{}, p, nil, err
+			return v.Train, p, nil, err
 		}
-		return m.Options.Train, p, func(r *neural.Result) *VAEModel {
-			return &VAEModel{Options: m.Options, Columns: m.Columns, Center: m.Center, Scale: m.Scale, Weights: r.Weights, History: r.History, Steps: r.Step, Stopped: r.Stopped}
+		train := v.Train.Or(neural.Train{Steps: 3000, LearningRate: 1e-3})
+		return train, p, func(r neural.Trained) *VAEModel {
+			return &VAEModel{Trained: r, Options: m.Options, Columns: m.Columns, Center: m.Center, Scale: m.Scale}
 		}, nil
 	})
 }
@@ -106,15 +87,16 @@ func (v VAE) IterateValidated(ctx context.Context, x, validation mat.Matrix) ite
 const method = "vae.VAE"
 
 // check completes the options, holds them and the data to what they must be, and states the problem.
-func (v VAE) check(x, validation mat.Matrix) (*VAEModel, neural.Problem, error) {
+func (v VAE) check(x mat.Matrix) (*VAEModel, neural.Problem, error) {
 	p := neural.Problem{Method: method}
 	bad := func(name string, value any, want string) (*VAEModel, neural.Problem, error) {
 		return nil, p, ml.BadParameter(method, name, value, want)
 	}
-	n, d, err := ml.Size(method, x)
+	_, d, err := ml.Size(method, x)
 	if err != nil {
 		return nil, p, err
 	}
+	train := v.Train
 	v = v.complete(d)
 	switch {
 	case v.Latents < 1:
@@ -137,7 +119,7 @@ func (v VAE) check(x, validation mat.Matrix) (*VAEModel, neural.Problem, error) 
 		return bad("FreeBits", v.FreeBits, "0 or a positive number")
 	case v.KLWarmup < 0:
 		return bad("KLWarmup", v.KLWarmup, "0 or more")
-	case v.Inference == MeanField && (validation != nil || v.Train.Holdout > 0):
+	case v.Inference == MeanField && (train.Validation != nil || train.Holdout > 0):
 		return bad("Inference", v.Inference, "amortized where there are validation data: parameters of a row's own say nothing of other rows")
 	}
 	for i, h := range v.Hidden {
@@ -145,27 +127,21 @@ func (v VAE) check(x, validation mat.Matrix) (*VAEModel, neural.Problem, error) 
 			return bad(fmt.Sprintf("Hidden[%d]", i), h, "1 to 65536")
 		}
 	}
-	train := x
-	if validation == nil && v.Train.Holdout > 0 && v.Train.Holdout < 1 {
-		keep, hold := v.Train.Split(n)
-		if len(hold) > 0 && len(keep) > 0 {
-			train, validation = rowsOf{x, keep}, rowsOf{x, hold}
-		}
-	}
 	m := &VAEModel{Options: v, Columns: d, Scale: 1}
-	if v.Likelihood == Gaussian {
-		if err := ml.EachRow(method, train, func(int, []float64) error { return nil }); err != nil { // before numbers are made of NaN
-			return nil, p, err
-		}
-		m.Center, m.Scale = standard(train)
+	parts, err := train.Divide(method, x)
+	if err != nil {
+		return nil, p, err
 	}
-	rows, err := m.input(method, train)
+	if v.Likelihood == Gaussian {
+		m.Center, m.Scale = standard(parts.Train)
+	}
+	rows, err := m.input(method, parts.Train)
 	if err != nil {
 		return nil, p, err
 	}
 	p.Data = []*neural.Array{rows}
-	if validation != nil {
-		held, err := m.input(method+", validation data", validation)
+	if parts.Validation != nil {
+		held, err := m.input(method+", validation data", parts.Validation)
 		if err != nil {
 			return nil, p, err
 		}
@@ -180,9 +156,7 @@ func (v VAE) check(x, validation mat.Matrix) (*VAEModel, neural.Problem, error) 
 	}
 	p.Noise = []neural.Noise{{Kind: neural.Normal, Shape: []int{v.Latents}}}
 	p.Loss = m.loss(rows.Len())
-	options := v
-	options.Train = neural.Train{}
-	p.Options = fmt.Sprintf("%+v", options)
+	p.Options = v
 	return m, p, nil
 }
 
@@ -217,7 +191,7 @@ func (v VAE) complete(d int) VAE {
 	if v.Beta == 0 {
 		v.Beta = 1
 	}
-	v.Train = v.Train.Or(neural.Train{Steps: 3000, LearningRate: 1e-3})
+	v.Train = neural.Train{}
 	return v
 }
 
@@ -333,18 +307,3 @@ func standard(x mat.Matrix) (center []float64, scale float64) {
 	}
 	return center, largest * math.Sqrt(sum/float64(n*d))
 }
-
-// rowsOf is a view of some rows of a matrix.
-type rowsOf struct {
-	mat.Matrix
-	rows []int
-}
-
-func (r rowsOf) Dims() (n, d int) {
-	_, d = r.Matrix.Dims()
-	return len(r.rows), d
-}
-
-func (r rowsOf) At(i, j int) float64 { return r.Matrix.At(r.rows[i], j) }
-
-func (r rowsOf) T() mat.Matrix { return mat.Transpose{Matrix: r} }

@@ -100,7 +100,7 @@ func TestBoundByHand(t *testing.T) {
 	for name, m := range models(t) {
 		t.Run(name, func(t *testing.T) {
 			x := m.x.Slice(0, 5, 0, m.Columns).(*mat.Dense)
-			q, err := m.Encode(x)
+			q, err := m.Encode(t.Context(), x)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +127,7 @@ func TestBoundByHand(t *testing.T) {
 						z.Set(s, j, q.Mean.At(i, j)+q.SD.At(i, j)*float64(eps[2*s+j]))
 					}
 				}
-				out, err := m.decoded("test", z)
+				out, err := m.decoded(t.Context(), "test", z)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -248,7 +248,7 @@ func TestLinearIsProbabilisticPCA(t *testing.T) {
 		t.Errorf("the ELBO is %v nats a row, the best log-likelihood of probabilistic PCA %v: a gap of %v, want at most 0.01 and none below 0", elbo, exact, gap)
 	}
 	// log p(x) is below the optimum of its model class, and the importance-weighted bound is between the two.
-	logp, err := m.LogProb(x)
+	logp, err := m.LogProb(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,8 +317,8 @@ func TestRefiningAndImportance(t *testing.T) {
 	if a := stat.Mean(logp, nil); math.Abs(a-before) > 0.05 || a < refined {
 		t.Errorf("log p(x) is %v by the refined posterior, %v by the encoder's; refined ELBO %v", a, before, refined)
 	}
-	subset, err := m.LogProb(x.Slice(10, 13, 0, 8))
-	all, err2 := m.LogProb(x)
+	subset, err := m.LogProb(t.Context(), x.Slice(10, 13, 0, 8))
+	all, err2 := m.LogProb(t.Context(), x)
 	if err = errors.Join(err, err2); err != nil || !reflect.DeepEqual(subset, all[10:13]) {
 		t.Errorf("a subset has log-probabilities %v, among all %v (%v)", subset, all[10:13], err)
 	}
@@ -341,7 +341,7 @@ func TestMeanFieldTrainsAPosteriorARow(t *testing.T) {
 	if math.Abs(trained+last[len(last)-1]) > 0.1 || kl < 0.05 {
 		t.Errorf("the ELBO is %v (KL %v), at the end of the training it was %v", trained, kl, -last[len(last)-1])
 	}
-	again, err := m.Encode(x) // from the prior, the decoder as it is
+	again, err := m.Encode(t.Context(), x) // from the prior, the decoder as it is
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,14 +393,14 @@ func TestOptionsOfTheKL(t *testing.T) {
 func TestSamplesAreOfTheModel(t *testing.T) {
 	for name, m := range models(t) {
 		const n = 4000
-		x, err := m.Sample(n, 3)
+		x, err := m.Sample(t.Context(), n, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := m.input("test", x); err != nil {
 			t.Errorf("%s: a sample is no data: %v", name, err)
 		}
-		mean, err := m.Decode(m.Prior(n, 3))
+		mean, err := m.Decode(t.Context(), m.Prior(n, 3))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -413,7 +413,7 @@ func TestSamplesAreOfTheModel(t *testing.T) {
 				t.Errorf("%s: column %d of the samples has mean %v, the means they are drawn around %v", name, j, a, b)
 			}
 		}
-		again, err := m.Sample(n, 3)
+		again, err := m.Sample(t.Context(), n, 3)
 		if err != nil || !mat.Equal(x, again) {
 			t.Errorf("%s: the same seed draws other samples (%v)", name, err)
 		}
@@ -472,7 +472,7 @@ func TestBadInputIsNamed(t *testing.T) {
 		{VAE{}, half, ml.ErrParameter, "x[3, 2] = 0.5"},
 		{VAE{Likelihood: DiscretizedLogistic, Levels: 4}, big, ml.ErrParameter, "x[1, 1] = 4"},
 		{VAE{Likelihood: DiscretizedLogistic, Levels: 4}, negative, ml.ErrParameter, "x[2, 5] = -1"},
-		{VAE{Train: neural.Train{Batch: 21}}, x, ml.ErrParameter, "Train.Batch = 21"},
+		{VAE{Train: neural.Train{Batch: -1}}, x, ml.ErrParameter, "Train.Batch = -1"},
 		{VAE{Inference: MeanField, Train: neural.Train{Holdout: 0.1}}, x, ml.ErrParameter, "mean-field"},
 		{VAE{}, mat.NewDense(1, 1, []float64{math.NaN()}), ml.ErrNotFinite, "row 0, column 0"},
 	} {
@@ -483,7 +483,7 @@ func TestBadInputIsNamed(t *testing.T) {
 		}
 	}
 	v := VAE{Latents: 2, Hidden: []int{4}, Train: quick(2)}
-	if _, err := v.FitValidated(t.Context(), x, bits(5, 7)); !errors.Is(err, ml.ErrShape) || !strings.Contains(err.Error(), "validation") {
+	if _, err := validated(v, bits(5, 7)).Fit(t.Context(), x); !errors.Is(err, ml.ErrShape) || !strings.Contains(err.Error(), "validation") {
 		t.Errorf("validation data with a column too many: %v", err)
 	}
 	m, err := v.Fit(t.Context(), x)
@@ -493,10 +493,10 @@ func TestBadInputIsNamed(t *testing.T) {
 	ctx := t.Context()
 	q := &Posterior{mat.NewDense(20, 2, nil), mat.NewDense(20, 2, nil)}
 	for what, err := range map[string]error{
-		"Encode":            second(m.Encode(bits(3, 7))),
-		"LogProb":           second(m.LogProb(bits(3, 7))),
-		"Decode":            second(m.Decode(mat.NewDense(1, 3, nil))),
-		"Reconstruct":       second(m.Reconstruct(bits(3, 5))),
+		"Encode":            second(m.Encode(t.Context(), bits(3, 7))),
+		"LogProb":           second(m.LogProb(t.Context(), bits(3, 7))),
+		"Decode":            second(m.Decode(t.Context(), mat.NewDense(1, 3, nil))),
+		"Reconstruct":       second(m.Reconstruct(t.Context(), bits(3, 5))),
 		"Refine":            second(m.Refine(ctx, bits(3, 5), Refine{})),
 		"a wrong posterior": second(m.ELBO(ctx, bits(3, 6), q, 1, 0)),
 	} {
@@ -505,7 +505,7 @@ func TestBadInputIsNamed(t *testing.T) {
 		}
 	}
 	for what, err := range map[string]error{
-		"Sample of none":            second(m.Sample(0, 0)),
+		"Sample of none":            second(m.Sample(t.Context(), 0, 0)),
 		"samples below 1":           second(m.Importance(ctx, x, nil, -1, 0)),
 		"a deviation of 0":          second(m.ELBO(ctx, x, q, 1, 0)),
 		"Refine by -1 samples":      second(m.Refine(ctx, x, Refine{Samples: -1})),
@@ -528,8 +528,8 @@ func TestInterruptingReturnsTheModelSoFar(t *testing.T) {
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var at time.Time
-		ctx = neural.Watch(ctx, func(r neural.Result) {
-			if r.Step == 20 {
+		ctx = neural.Watch(ctx, func(r neural.Trained) {
+			if r.Steps == 20 {
 				cancel()
 				at = time.Now()
 			}
@@ -544,7 +544,7 @@ func TestInterruptingReturnsTheModelSoFar(t *testing.T) {
 	if late > 100*time.Millisecond {
 		t.Errorf("interrupted, it returns after %v", late)
 	}
-	if _, err := m.LogProb(x); err != nil {
+	if _, err := m.LogProb(t.Context(), x); err != nil {
 		t.Errorf("the model so far: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -576,8 +576,8 @@ func TestLoadedModelAnswersAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := m.LogProb(m.x.Slice(0, 4, 0, m.Columns))
-		b, err2 := again.LogProb(m.x.Slice(0, 4, 0, m.Columns))
+		a, err := m.LogProb(t.Context(), m.x.Slice(0, 4, 0, m.Columns))
+		b, err2 := again.LogProb(t.Context(), m.x.Slice(0, 4, 0, m.Columns))
 		if err = errors.Join(err, err2); err != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("%s: log p(x) is %v, after loading %v (%v)", name, a, b, err)
 		}
@@ -592,7 +592,7 @@ func TestDigitsReachTheReference(t *testing.T) {
 	xlatest.Require(t)
 	train, validation, test := datasets.BinaryDigits()
 	for seed := range uint64(3) {
-		m, err := digits(seed).FitValidated(t.Context(), train.X, validation.X)
+		m, err := validated(digits(seed), validation.X).Fit(t.Context(), train.X)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -649,9 +649,15 @@ func FuzzFit(f *testing.F) {
 		case err != nil && !errors.Is(err, ml.ErrEmpty) && !errors.Is(err, ml.ErrParameter) && !errors.Is(err, ml.ErrShape) && !errors.Is(err, ml.ErrNotFinite):
 			t.Errorf("the error %q wraps none of ml's", err)
 		case err == nil:
-			if _, err := m.Sample(2, seed); err != nil {
+			if _, err := m.Sample(t.Context(), 2, seed); err != nil {
 				t.Error(err)
 			}
 		}
 	})
+}
+
+// validated is v with validation data.
+func validated(v VAE, x mat.Matrix) VAE {
+	v.Train.Validation = x
+	return v
 }

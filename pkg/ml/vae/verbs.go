@@ -24,23 +24,23 @@ type Posterior struct {
 const chunk = 64
 
 // Encode returns the encoder's q(z|x) of each row of x. A mean-field model has no encoder; its answer is that of Refine.
-func (m *VAEModel) Encode(x mat.Matrix) (*Posterior, error) {
+func (m *VAEModel) Encode(ctx context.Context, x mat.Matrix) (*Posterior, error) {
 	const method = "vae.VAEModel.Encode"
 	rows, err := m.input(method, x)
 	if err != nil {
 		return nil, err
 	}
 	if m.Options.Inference == MeanField {
-		return m.Refine(context.Background(), x, Refine{})
+		return m.Refine(ctx, x, Refine{})
 	}
-	f, err := m.funcs.Get("encode", m.Options.Train.Backend, m.Weights.Under("/encoder"), func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	f, err := m.Func("encode", []string{"/encoder"}, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		mean, logVar := m.Options.encode(s.In("encoder"), in[0])
 		return []*graph.Node{mean, graph.Exp(graph.MulScalar(logVar, 0.5))}
 	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := f.Rows(context.Background(), chunk, rows)
+	out, err := f.Rows(ctx, chunk, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (m *VAEModel) Encode(x mat.Matrix) (*Posterior, error) {
 }
 
 // decoded is what the decoder computes of each row of z.
-func (m *VAEModel) decoded(method string, z mat.Matrix) (*mat.Dense, error) {
+func (m *VAEModel) decoded(ctx context.Context, method string, z mat.Matrix) (*mat.Dense, error) {
 	rows, err := neural.Rows(method, z)
 	if err != nil {
 		return nil, err
@@ -56,13 +56,13 @@ func (m *VAEModel) decoded(method string, z mat.Matrix) (*mat.Dense, error) {
 	if got := rows.Shape[0]; got != m.Options.Latents {
 		return nil, ml.BadShape(method, "z has %d columns, the model has %d latents", got, m.Options.Latents)
 	}
-	f, err := m.funcs.Get("decode", m.Options.Train.Backend, m.Weights.Under("/decoder"), func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	f, err := m.Func("decode", []string{"/decoder"}, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		return []*graph.Node{m.Options.decode(s.In("decoder"), in[0], m.Columns)}
 	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := f.Rows(context.Background(), chunk, rows)
+	out, err := f.Rows(ctx, chunk, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,8 @@ func (m *VAEModel) decoded(method string, z mat.Matrix) (*mat.Dense, error) {
 }
 
 // Decode returns the mean of p(x|z) for each row of z: probabilities for bits, locations for levels.
-func (m *VAEModel) Decode(z mat.Matrix) (*mat.Dense, error) {
-	x, err := m.decoded("vae.VAEModel.Decode", z)
+func (m *VAEModel) Decode(ctx context.Context, z mat.Matrix) (*mat.Dense, error) {
+	x, err := m.decoded(ctx, "vae.VAEModel.Decode", z)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +88,12 @@ func (m *VAEModel) Prior(n int, seed uint64) *mat.Dense {
 }
 
 // Sample draws n rows from the model: z from the prior, x from p(x|z). Decode of the same Prior shows the means that they are drawn around.
-func (m *VAEModel) Sample(n int, seed uint64) (*mat.Dense, error) {
+func (m *VAEModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	const method = "vae.VAEModel.Sample"
 	if n < 1 {
 		return nil, ml.BadParameter(method, "n", n, "at least 1")
 	}
-	x, err := m.decoded(method, m.Prior(n, seed))
+	x, err := m.decoded(ctx, method, m.Prior(n, seed))
 	if err != nil {
 		return nil, err
 	}
@@ -103,18 +103,18 @@ func (m *VAEModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 }
 
 // Reconstruct returns the mean of p(x|z) at the mean of q(z|x), for each row of x.
-func (m *VAEModel) Reconstruct(x mat.Matrix) (*mat.Dense, error) {
-	q, err := m.Encode(x)
+func (m *VAEModel) Reconstruct(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
+	q, err := m.Encode(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	return m.Decode(q.Mean)
+	return m.Decode(ctx, q.Mean)
 }
 
 // ActiveUnits returns the latents that the rows of x make use of: those whose mean of q(z|x) varies over the rows by more than 0.01 (Burda, Grosse &
 // Salakhutdinov, 2016). A latent that has collapsed onto its prior says nothing of x.
-func (m *VAEModel) ActiveUnits(x mat.Matrix) ([]int, error) {
-	q, err := m.Encode(x)
+func (m *VAEModel) ActiveUnits(ctx context.Context, x mat.Matrix) ([]int, error) {
+	q, err := m.Encode(ctx, x)
 	if err != nil {
 		return nil, err
 	}
