@@ -39,6 +39,7 @@ type CharRNN struct {
 	RecurrentDropout float64
 
 	Vocabulary string       // characters that can occur; "" means those of the text
+	Validation string       // a text of the same vocabulary, to validate on; "" means none
 	Train      neural.Train // 0 means 4,000 steps of 16 windows, or all if there are fewer, at a rate of 8e-3 that falls along a cosine, with gradients of norm 1 at most
 
 	// Start is a model to begin with instead of random weights: of the same cell, sizes and vocabulary, which are taken from it where they are not set. To go on with an interrupted training to the
@@ -48,18 +49,14 @@ type CharRNN struct {
 
 // CharRNNModel is a trained CharRNN. It is a model in the sense of pkg/ml/coding: Alphabet and Start give it symbol by symbol.
 type CharRNNModel struct {
+	neural.Trained
 	Cell                  Cell
 	Hidden, Layers, Embed int
 	Vocabulary            string // sorted: symbol k is its k-th character
-	Weights               neural.Weights
-	History               neural.History
-	Backend               string // which backend trained it, and why
-	Stopped               string // why the training ended: "steps" or "patience"; "" before it did
 
 	once   sync.Once
 	steps  *stepper
 	broken error // of weights that do not fit
-	funcs  neural.Funcs
 }
 
 func init() { ml.Register[CharRNNModel]("autoregressive.CharRNNModel") }
@@ -67,43 +64,29 @@ func init() { ml.Register[CharRNNModel]("autoregressive.CharRNNModel") }
 // Fit trains on a text. The error is ml.ErrParameter for an option out of range and for a character that is not in Vocabulary (with its place), ml.ErrShape for a text shorter than
 // Sequence, ml.ErrEmpty for one of no characters, a *neural.Diverged, and ctx.Err() along with the model so far.
 func (c CharRNN) Fit(ctx context.Context, text string) (*CharRNNModel, error) {
-	return last(c.Iterate(ctx, text))
-}
-
-// FitValidated trains on one text and validates on windows of another: the weights kept are those of the report with the lowest validation loss.
-func (c CharRNN) FitValidated(ctx context.Context, text, validation string) (*CharRNNModel, error) {
-	return last(c.IterateValidated(ctx, text, validation))
+	return neural.Last(c.Iterate(ctx, text))
 }
 
 // Iterate yields the model at each report of the training.
 func (c CharRNN) Iterate(ctx context.Context, text string) iter.Seq2[*CharRNNModel, error] {
-	return c.IterateValidated(ctx, text, "")
-}
-
-// IterateValidated is Iterate with a text to validate on; "" is none.
-func (c CharRNN) IterateValidated(ctx context.Context, text, validation string) iter.Seq2[*CharRNNModel, error] {
-	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *CharRNNModel, error) {
-		n, v, p, err := c.problem(text, validation)
-		if err != nil {
-			return c.Train, p, nil, err
-		}
-		return c.training(p.Data[0].Len()), p, func(r *neural.Result) *CharRNNModel {
-			return &CharRNNModel{Cell: n.cell, Hidden: n.hidden, Layers: n.layers, Embed: n.embed, Vocabulary: string(v.characters), Weights: r.Weights, History: r.History, Backend: r.Backend,
-				Stopped: r.Stopped}
-		}, nil
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *CharRNNModel, error) {
+		n, v, p, err := c.problem(text)
+		// On Shakespeare many steps with few windows did better than few with many, which took longer.
+		t := c.Train.Or(neural.Train{Steps: 4000, Batch: 16, LearningRate: 8e-3, Schedule: neural.Cosine, ClipNorm: 1})
+		return t, p, func(r neural.Trained) *CharRNNModel {
+			return &CharRNNModel{Trained: r, Cell: n.cell, Hidden: n.hidden, Layers: n.layers, Embed: n.embed, Vocabulary: string(v.characters)}
+		}, err
 	})
 }
 
 const charRNNMethod = "autoregressive.CharRNN"
 
-// training has the defaults for n windows. On Shakespeare many steps with few windows did better than few with many, which took longer.
-func (c CharRNN) training(n int) neural.Train {
-	return c.Train.Or(neural.Train{Steps: 4000, Batch: min(16, n), LearningRate: 8e-3, Schedule: neural.Cosine, ClipNorm: 1})
-}
-
 // problem checks options and texts and states what is trained.
-func (c CharRNN) problem(text, validation string) (*recurrent, vocabulary, neural.Problem, error) {
+func (c CharRNN) problem(text string) (*recurrent, vocabulary, neural.Problem, error) {
 	p := neural.Problem{Method: charRNNMethod}
+	if c.Train.Holdout > 0 || c.Train.Validation != nil {
+		return nil, vocabulary{}, p, ml.BadParameter(charRNNMethod, "Train.Holdout, Train.Validation", "set", "neither: the text to validate on is Validation")
+	}
 	if c.Start != nil {
 		if err := c.from(c.Start); err != nil {
 			return nil, vocabulary{}, p, err
@@ -142,14 +125,12 @@ func (c CharRNN) problem(text, validation string) (*recurrent, vocabulary, neura
 	if c.RecurrentDropout > 0 && n.cell == Elman {
 		return nil, v, p, ml.BadParameter(charRNNMethod, "RecurrentDropout", c.RecurrentDropout, "0 for an Elman network, whose whole state is its candidate")
 	}
-	if err := textData(charRNNMethod, v, length, text, validation, &p); err != nil {
+	if err := textData(charRNNMethod, v, length, text, c.Validation, &p); err != nil {
 		return nil, v, p, err
 	}
 	p.Noise = n.noise(length)
-	p.Options = fmt.Sprintf("Cell %s, Hidden %d, Layers %d, Embed %d, Sequence %d, Dropout %v, Vocabulary %q", n.cell, n.hidden, n.layers, n.embed, length, n.dropout, string(v.characters))
-	if n.recurrentDropout > 0 {
-		p.Options += fmt.Sprintf(", RecurrentDropout %v", n.recurrentDropout)
-	}
+	c.Cell, c.Hidden, c.Layers, c.Sequence, c.Vocabulary, c.Validation = n.cell, n.hidden, n.layers, length, string(v.characters), ""
+	p.Options = c
 	p.Loss = n.loss
 	return n, v, p, nil
 }
@@ -294,15 +275,23 @@ func (m *CharRNNModel) Bits(ctx context.Context, text io.Reader) (perCharacter f
 	return v.bits(ctx, method, w, text)
 }
 
-// Sample continues a prompt, which may be empty, by n characters with probabilities ∝ p^(1/temperature): 1 draws from the model, less prefers the probable, 0 takes the most probable each time.
-// The state is carried along, a character costs one step. The text is the same on every machine; where ctx ends first it is what there is so far, beside ctx.Err().
-func (m *CharRNNModel) Sample(ctx context.Context, n int, temperature float64, seed uint64, prompt string) (string, error) {
-	const method = "autoregressive.CharRNNModel.Sample"
+// Sample writes n characters from the beginning. See Write.
+func (m *CharRNNModel) Sample(ctx context.Context, n int, seed uint64) (string, error) {
+	if n < 1 {
+		return "", ml.BadParameter("autoregressive.CharRNNModel.Sample", "n", n, "at least 1")
+	}
+	return m.Write(ctx, Writing{Length: n, Seed: seed})
+}
+
+// Write continues a prompt. The state is carried along, a character costs one step. The text is the same
+// on every machine; where ctx ends first it is what there is so far, beside ctx.Err().
+func (m *CharRNNModel) Write(ctx context.Context, how Writing) (string, error) {
+	const method = "autoregressive.CharRNNModel.Write"
 	w, v, err := m.walker(method)
 	if err != nil {
 		return "", err
 	}
-	return v.sampleText(ctx, method, w, n, temperature, seed, prompt)
+	return v.write(ctx, method, w, how)
 }
 
 // Activations returns the state of every unit after each character: one row a character, the units of the first layer first.
@@ -357,7 +346,7 @@ func (m *CharRNNModel) Sensitivity(ctx context.Context, text string, length int,
 			signs.Floats[i] = -1
 		}
 	}
-	f, err := m.funcs.Get(fmt.Sprintf("sensitivity %d", length), "", m.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	f, err := m.Func(fmt.Sprintf("sensitivity %d", length), nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		x := n.oneHot(in[0])
 		end := graph.Squeeze(graph.SliceAxis(n.logits(s, x, nil), 0, graph.AxisElem(length-1)), 0) // [b, symbols]
 		d := graph.Gradient(graph.ReduceAllSum(graph.Mul(end, in[1])), x)[0]

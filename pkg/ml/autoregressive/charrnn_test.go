@@ -39,7 +39,7 @@ func TestCharRNNLearnsByHeart(t *testing.T) {
 		if bits > 0.5 {
 			t.Errorf("%s: %.2f bits a character, want below 0.5", cell, bits)
 		}
-		more, err := fit.Sample(t.Context(), 27, 0, 1, rhyme+"the cat ")
+		more, err := fit.Write(t.Context(), Writing{Length: 27, Temperature: -1, Seed: 1, Prompt: rhyme + "the cat "})
 		if want := "sat on the mat and the rat "; err != nil || more != want {
 			t.Errorf("%s: goes on with %q, want %q (%v)", cell, more, want, err)
 		}
@@ -129,12 +129,12 @@ func TestCharRNNProperties(t *testing.T) {
 
 func TestCharRNNSamples(t *testing.T) {
 	fit := randomCharRNN(t)
-	for _, temperature := range []float64{0, 0.3, 1, 5} {
-		long, err := fit.Sample(t.Context(), 50, temperature, 7, "ab")
+	for _, temperature := range []float64{-1, 0.3, 1, 5} {
+		long, err := fit.Write(t.Context(), Writing{Length: 50, Temperature: temperature, Seed: 7, Prompt: "ab"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		short, err := fit.Sample(t.Context(), 20, temperature, 7, "ab")
+		short, err := fit.Write(t.Context(), Writing{Length: 20, Temperature: temperature, Seed: 7, Prompt: "ab"})
 		if err != nil || !strings.HasPrefix(long, short) || len([]rune(long)) != 50 {
 			t.Errorf("temperature %v: %q does not begin with %q (%v)", temperature, long, short, err)
 		}
@@ -144,7 +144,7 @@ func TestCharRNNSamples(t *testing.T) {
 		const n = 4000
 		counts := make([]float64, fit.Alphabet())
 		for seed := range uint64(n) {
-			s, err := fit.Sample(t.Context(), 1, temperature, seed, "ab")
+			s, err := fit.Write(t.Context(), Writing{Length: 1, Temperature: temperature, Seed: seed, Prompt: "ab"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func TestCharRNNOnBothBackends(t *testing.T) {
 	for _, c := range []CharRNN{{Cell: GRU, Layers: 2, Embed: 5, Dropout: 0.2, RecurrentDropout: 0.3}, {Cell: LSTM, RecurrentDropout: 0.3}, {Cell: Elman}} {
 		losses := func(backend string) []float64 {
 			c.Hidden, c.Sequence, c.Train = 16, 16, neural.Train{Steps: 20, Batch: 8, Report: 5, Backend: backend}
-			fit, err := c.FitValidated(t.Context(), strings.Repeat(rhyme, 5), rhyme)
+			fit, err := withText(c, rhyme).Fit(t.Context(), strings.Repeat(rhyme, 5))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -204,17 +204,17 @@ func TestCharRNNOfAShortText(t *testing.T) {
 func TestCharRNNGoesOn(t *testing.T) {
 	text := strings.Repeat(rhyme, 5)
 	c := CharRNN{Hidden: 12, Layers: 2, Dropout: 0.2, RecurrentDropout: 0.3, Sequence: 16, Train: neural.Train{Steps: 40, Batch: 8, Report: 10, EMA: 0.9, Backend: "go"}}
-	whole, err := c.FitValidated(t.Context(), text, rhyme)
+	whole, err := withText(c, rhyme).Fit(t.Context(), text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Train.Checkpoint = filepath.Join(t.TempDir(), "checkpoint.zip")
 	watched, _ := stopping(t, 20)
-	part, err := c.FitValidated(watched, text, rhyme)
+	part, err := withText(c, rhyme).Fit(watched, text)
 	if !errors.Is(err, context.Canceled) || part.Stopped != "" {
 		t.Fatalf("%v, stopped %q", err, part.Stopped)
 	}
-	rest, err := c.FitValidated(t.Context(), text, rhyme)
+	rest, err := withText(c, rhyme).Fit(t.Context(), text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestCharRNNGoesOn(t *testing.T) {
 		t.Error("a training that was cut off and went on ends with other numbers than one that was not")
 	}
 	c.Hidden = 13
-	if _, err := c.FitValidated(t.Context(), text, rhyme); !errors.Is(err, ml.ErrFormat) {
+	if _, err := withText(c, rhyme).Fit(t.Context(), text); !errors.Is(err, ml.ErrFormat) {
 		t.Errorf("a checkpoint of other options: %v", err)
 	}
 }
@@ -319,7 +319,7 @@ func TestCharRNNSaveLoad(t *testing.T) {
 		t.Errorf("a model that was saved and loaded says something else (%v)", err)
 	}
 	again.Hidden = 9
-	broken := &CharRNNModel{Cell: again.Cell, Hidden: 9, Layers: 2, Embed: 4, Vocabulary: again.Vocabulary, Weights: again.Weights}
+	broken := &CharRNNModel{Cell: again.Cell, Hidden: 9, Layers: 2, Embed: 4, Vocabulary: again.Vocabulary, Trained: neural.Trained{Weights: again.Weights}}
 	if _, err := broken.LogProb(t.Context(), "ab"); err == nil || !strings.Contains(err.Error(), "/layer0/recurrent") {
 		t.Errorf("weights that do not fit: %v", err)
 	}
@@ -360,7 +360,7 @@ func TestCharRNNRefuses(t *testing.T) {
 	if _, err := (CharRNN{}).Fit(t.Context(), rhyme); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("a text shorter than a window: %v", err)
 	}
-	if _, err := (CharRNN{}).FitValidated(t.Context(), text, rhyme[:20]); !errors.Is(err, ml.ErrShape) {
+	if _, err := withText((CharRNN{}), rhyme[:20]).Fit(t.Context(), text); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("a validation text shorter than a window: %v", err)
 	}
 	fit := randomCharRNN(t)
@@ -381,15 +381,15 @@ func TestCharRNNRefuses(t *testing.T) {
 	if _, _, err := fit.Bits(t.Context(), strings.NewReader("")); !errors.Is(err, ml.ErrEmpty) {
 		t.Errorf("no text: %v", err)
 	}
-	for _, temperature := range []float64{-1, math.NaN(), math.Inf(1)} {
-		if _, err := fit.Sample(t.Context(), 5, temperature, 1, ""); !errors.Is(err, ml.ErrParameter) {
+	for _, temperature := range []float64{math.NaN(), math.Inf(1)} {
+		if _, err := fit.Write(t.Context(), Writing{Length: 5, Temperature: temperature, Seed: 1, Prompt: ""}); !errors.Is(err, ml.ErrParameter) {
 			t.Errorf("temperature %v: %v", temperature, err)
 		}
 	}
-	if _, err := fit.Sample(t.Context(), 0, 1, 1, ""); !errors.Is(err, ml.ErrParameter) {
+	if _, err := fit.Write(t.Context(), Writing{Length: -1, Temperature: 1, Seed: 1, Prompt: ""}); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("no characters: %v", err)
 	}
-	if _, err := fit.Sample(t.Context(), 1, 1, 1, "X"); !errors.Is(err, ml.ErrParameter) {
+	if _, err := fit.Write(t.Context(), Writing{Length: 1, Temperature: 1, Seed: 1, Prompt: "X"}); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a prompt with an unknown character: %v", err)
 	}
 	if err := fit.Start().Predict(make([]float64, 3)); !errors.Is(err, ml.ErrShape) {
@@ -404,7 +404,7 @@ func TestCharRNNCancelled(t *testing.T) {
 	}, func(m *CharRNNModel) neural.History { return m.History })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if text, err := fit.Sample(ctx, 100, 1, 1, ""); !errors.Is(err, context.Canceled) || text != "" {
+	if text, err := fit.Write(ctx, Writing{Length: 100, Temperature: 1, Seed: 1, Prompt: ""}); !errors.Is(err, context.Canceled) || text != "" {
 		t.Errorf("sampling under a context that has ended: %q, %v", text, err)
 	}
 	if _, err := fit.LogProb(ctx, rhyme); !errors.Is(err, context.Canceled) {

@@ -33,13 +33,14 @@ func nats(logp []float64, err error) {
 
 // A model of pictures says how likely one is, draws some, and completes those that are there in part: of a bar, the first row says it all.
 func ExamplePixelCNN() {
+	ctx := context.Background()
 	ctx, x := context.Background(), bars()
 	m, err := autoregressive.PixelCNN{First: 5, Channels: 8, Layers: 1, Dropout: -1, Train: quick}.Fit(ctx, x)
 	if err != nil {
 		panic(err)
 	}
-	nats(m.LogProb(x))
-	whole, err := m.Complete(autoregressive.Labeled{X: x}, 4, 1)
+	nats(m.LogProb(ctx, x))
+	whole, err := m.Complete(ctx, x, 4, 1)
 	if err != nil {
 		panic(err)
 	}
@@ -50,16 +51,17 @@ func ExamplePixelCNN() {
 }
 
 // With classes a model is one of pictures given what they show: here, the class is the first bar.
-func ExamplePixelCNN_FitLabeled() {
+func ExamplePixelCNN_classes() {
+	ctx := context.Background()
 	x, labels := bars(), make([]int, 16)
 	for i := range labels {
 		labels[i] = i % 2 // column 0
 	}
-	m, err := autoregressive.PixelCNN{Gated: true, Classes: 2, First: 3, Channels: 8, Layers: 1, Dropout: -1, Train: quick}.FitLabeled(context.Background(), autoregressive.Labeled{X: x, Y: labels}, autoregressive.Labeled{})
+	m, err := autoregressive.PixelCNN{Gated: true, Classes: 2, First: 3, Channels: 8, Layers: 1, Dropout: -1, Labels: labels, Train: quick}.Fit(ctx, x)
 	if err != nil {
 		panic(err)
 	}
-	s, err := m.SampleGiven([]int{0, 1, 1, 0}, 1)
+	s, err := m.Given(0, 1, 1, 0).Sample(ctx, 4, 1)
 	if err != nil {
 		panic(err)
 	}
@@ -69,13 +71,14 @@ func ExamplePixelCNN_FitLabeled() {
 
 // Levels from 0 to 4 as a mixture of logistics, and a file of the pictures that takes what the model says.
 func ExamplePixelCNNPP() {
+	ctx := context.Background()
 	ctx, x := context.Background(), bars()
 	x.Scale(4, x)
 	m, err := autoregressive.PixelCNNPP{Levels: 5, Components: 2, First: 5, Channels: 6, Dropout: -1, Train: quick}.Fit(ctx, x)
 	if err != nil {
 		panic(err)
 	}
-	nats(m.LogProb(x))
+	nats(m.LogProb(ctx, x))
 	data, err := coding.Arithmetic{}.EncodeRows(ctx, m, x)
 	if err != nil {
 		panic(err)
@@ -89,13 +92,14 @@ func ExamplePixelCNNPP() {
 
 // Attention lets a pixel look at any before it: the heads' weights over the picture sum to 1.
 func ExamplePixelSNAIL() {
+	ctx := context.Background()
 	x := bars()
-	m, err := autoregressive.PixelSNAIL{Channels: 4, Blocks: 1, Layers: 1, Heads: 1, Keys: 2, Values: 4, Dropout: -1, Train: quick}.Fit(context.Background(), x)
+	m, err := autoregressive.PixelSNAIL{Channels: 4, Blocks: 1, Layers: 1, Heads: 1, Keys: 2, Values: 4, Dropout: -1, Train: quick}.Fit(ctx, x)
 	if err != nil {
 		panic(err)
 	}
-	nats(m.LogProb(x))
-	heads, err := autoregressive.Looks(m, x, 0, 3, 2)
+	nats(m.LogProb(ctx, x))
+	heads, err := autoregressive.AttentionMaps(ctx, m, x, 0, 3, 2)
 	if err != nil {
 		panic(err)
 	}
@@ -107,9 +111,10 @@ func ExamplePixelSNAIL() {
 
 // Every other pixel of every other row is given, the rest is drawn: it holds what was given.
 func ExampleSuperResolution() {
+	ctx := context.Background()
 	x := bars()
 	o := autoregressive.SuperResolution{Network: autoregressive.PixelSNAIL{Channels: 4, Blocks: 1, Layers: 1, Heads: 1, Keys: 2, Values: 4, Dropout: -1, Train: quick}}
-	m, err := o.Fit(context.Background(), x)
+	m, err := o.Fit(ctx, x)
 	if err != nil {
 		panic(err)
 	}
@@ -117,7 +122,7 @@ func ExampleSuperResolution() {
 	if err != nil {
 		panic(err)
 	}
-	high, err := m.Sample(low, 1)
+	high, err := m.Sample(ctx, low, 1)
 	if err != nil {
 		panic(err)
 	}
@@ -132,8 +137,9 @@ func ExampleSuperResolution() {
 
 // A picture of 4×4 in seven passes of the network instead of sixteen.
 func ExampleParallelMultiscale() {
+	ctx := context.Background()
 	x := bars()
-	m, err := autoregressive.ParallelMultiscale{Channels: 5, Layers: 1, Dropout: -1, Train: quick}.Fit(context.Background(), x)
+	m, err := autoregressive.ParallelMultiscale{Channels: 5, Layers: 1, Dropout: -1, Train: quick}.Fit(ctx, x)
 	if err != nil {
 		panic(err)
 	}
@@ -144,7 +150,7 @@ func ExampleParallelMultiscale() {
 		}
 		passes++
 	}
-	logp, err := m.LogProb(x)
+	logp, err := m.LogProb(ctx, x)
 	if err != nil {
 		panic(err)
 	}
@@ -159,11 +165,15 @@ func ExampleWaveNet() {
 	for range 100 {
 		text += "tick, tock, "
 	}
-	m, err := autoregressive.WaveNet{Channels: 8, Skip: 8, Dilations: []int{1, 2, 4}, Sequence: 24, Train: quick}.FitText(ctx, text)
+	x, vocabulary, err := autoregressive.Numbers(text, "")
 	if err != nil {
 		panic(err)
 	}
-	more, err := m.SampleText(ctx, 18, 0, 1, "tick, ")
+	m, err := autoregressive.WaveNet{Channels: 8, Skip: 8, Dilations: []int{1, 2, 4}, Sequence: 24, Vocabulary: vocabulary, Train: quick}.Fit(ctx, x)
+	if err != nil {
+		panic(err)
+	}
+	more, err := m.Write(ctx, autoregressive.Writing{Prompt: "tick, ", Length: 18, Temperature: -1})
 	fmt.Printf("%q %v, from the last %d characters\n", more, err, m.Reach())
 	// Output: "tock, tick, tock, " <nil>, from the last 8 characters
 }

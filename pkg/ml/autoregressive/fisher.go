@@ -403,11 +403,11 @@ func blocks(ctx context.Context, model Scored, x *mat.Dense) func(yield func(*ma
 
 // rowGradients is the score of any network: the gradient of its log p, one row after another, since a batch has but one gradient. columns are those of the weights in their order, each
 // matrix row by row. logp is a graph from [1, …] to [1].
-func rowGradients(ctx context.Context, funcs *neural.Funcs, w neural.Weights, x *neural.Array, logp func(s *model.Scope, x *graph.Node) *graph.Node) (*mat.Dense, error) {
-	compiled, err := funcs.Get("row-gradients", "", w, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+func rowGradients(ctx context.Context, m *neural.Trained, x *neural.Array, logp func(s *model.Scope, x *graph.Node) *graph.Node) (*mat.Dense, error) {
+	compiled, err := m.Func("row-gradients", nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		total := graph.ReduceAllSum(logp(s, in[0]))
 		var nodes []*graph.Node
-		for _, name := range w.Names {
+		for _, name := range m.Weights.Names {
 			nodes = append(nodes, s.Store().GetVariable(s.Scope()+name).NodeValue(in[0].Graph()))
 		}
 		grads := graph.Gradient(total, nodes...)
@@ -443,7 +443,7 @@ func (m *MADEModel) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error
 	}
 	orders, _ := m.Degrees.Dims()
 	perOrder := len(m.layers(0))
-	passes, err := m.funcs.Get("scores", "", m.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	passes, err := m.Func("scores", nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		var enters, leaves []*graph.Node
 		n := m.network()
 		n.tap = func(in, out *graph.Node) { enters, leaves = append(enters, in), append(leaves, out) }
@@ -550,9 +550,9 @@ func (m *PictureModel[O]) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense,
 		return nil, err
 	}
 	n, _ := x.Dims()
-	in, err := arrays(m.Options.frame(), Labeled{X: x}, identity(n))
+	in, err := arrays(m.Options.frame(), x, m.labels(n))
 	if err != nil {
 		return nil, err
 	}
-	return rowGradients(ctx, &m.funcs, m.Weights, in[0], func(s *model.Scope, x *graph.Node) *graph.Node { return pictureLogProb(s, c, like, x, pass{}) })
+	return rowGradients(ctx, &m.Trained, in[0], func(s *model.Scope, x *graph.Node) *graph.Node { return pictureLogProb(s, c, like, x, pass{}) })
 }

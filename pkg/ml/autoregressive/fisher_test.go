@@ -20,12 +20,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// likely is what the tests ask of a model besides its scores.
-type likely interface {
-	Scored
-	LogProb(x mat.Matrix) ([]float64, error)
-}
-
 func scoresOf(t testing.TB, m Scored, x mat.Matrix) *mat.Dense {
 	t.Helper()
 	u, err := m.Scores(t.Context(), x)
@@ -49,7 +43,7 @@ func scoredMADEs(t *testing.T) map[string]*MADEModel {
 
 // moved returns the model with one weight changed.
 func (m *MADEModel) moved(column int, by float64) *MADEModel {
-	out := &MADEModel{Levels: m.Levels, Variables: m.Variables, Hidden: m.Hidden, Degrees: m.Degrees, Weights: neural.Weights{Names: m.Weights.Names, Shapes: m.Weights.Shapes}}
+	out := &MADEModel{Levels: m.Levels, Variables: m.Variables, Hidden: m.Hidden, Degrees: m.Degrees, Trained: neural.Trained{Weights: neural.Weights{Names: m.Weights.Names, Shapes: m.Weights.Shapes}}}
 	for _, v := range m.Weights.Values {
 		v = mat.DenseCopyOf(v)
 		if data := v.RawMatrix().Data; column >= 0 && column < len(data) {
@@ -70,7 +64,7 @@ func TestMADEScoresAreGradients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		slow, err := rowGradients(t.Context(), &neural.Funcs{}, m.Weights, rows, func(s *model.Scope, x *graph.Node) *graph.Node { return m.network().meanLogProb(s, x) })
+		slow, err := rowGradients(t.Context(), &neural.Trained{Weights: m.Weights}, rows, func(s *model.Scope, x *graph.Node) *graph.Node { return m.network().meanLogProb(s, x) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +95,7 @@ func TestMADEScoresAreGradients(t *testing.T) {
 
 // Over all observations, weighted by their probabilities: the mean of the score is 0, and its covariance is −E[∇²log p].
 func TestScoreIdentities(t *testing.T) {
-	models := map[string]likely{}
+	models := map[string]Scored{}
 	for name, m := range scoredMADEs(t) {
 		models[name] = m
 	}
@@ -160,7 +154,7 @@ func TestScoreIdentities(t *testing.T) {
 // Samples of the model have scores whose mean is 0 within the standard error.
 func TestScoreOfSamplesHasMeanZero(t *testing.T) {
 	m := scoredMADEs(t)["bits"]
-	x, err := m.Sample(4000, 5)
+	x, err := m.Sample(t.Context(), 4000, 5)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ func stopping(t *testing.T, step int) (ctx context.Context, asked *time.Time) {
 	ended, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	asked = new(time.Time)
-	return neural.Watch(ended, func(r neural.Result) {
-		if r.Step >= step && asked.IsZero() {
+	return neural.Watch(ended, func(r neural.Trained) {
+		if r.Steps >= step && asked.IsZero() {
 			*asked = time.Now()
 			cancel()
 		}
@@ -39,24 +39,57 @@ func stopped[M any](t *testing.T, step int, fit func(context.Context) (*M, error
 }
 
 type withLogProb interface {
-	LogProb(x mat.Matrix) ([]float64, error)
+	LogProb(ctx context.Context, x mat.Matrix) ([]float64, error)
 }
 
-func logProb(t testing.TB, m withLogProb, x mat.Matrix) []float64 {
+// logProb is log p of each row, of a network or of a model that needs no context for it.
+func logProb(t testing.TB, m any, x mat.Matrix) []float64 {
 	t.Helper()
-	l, err := m.LogProb(x)
+	var l []float64
+	var err error
+	switch m := m.(type) {
+	case withLogProb:
+		l, err = m.LogProb(t.Context(), x)
+	case interface {
+		LogProb(x mat.Matrix) ([]float64, error)
+	}:
+		l, err = m.LogProb(x)
+	default:
+		t.Fatalf("a %T has no LogProb", m)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-// sameOnBothBackends holds log p of a model on XLA to what it is on the Go backend. again is the model once more: one stays with the backend that it met first.
-func sameOnBothBackends(t *testing.T, x mat.Matrix, m, again withLogProb) {
+// sameOnBothBackends holds log p of a model on XLA to what it is on the Go backend.
+func sameOnBothBackends(t *testing.T, x mat.Matrix, m withLogProb) {
 	t.Helper()
 	xlatest.Require(t)
 	t.Setenv("GOMLX_BACKEND", "go")
 	onGo := logProb(t, m, x)
 	t.Setenv("GOMLX_BACKEND", "xla:cpu")
-	closeTo(t, "log p on XLA", logProb(t, again, x), onGo, 1e-4)
+	closeTo(t, "log p on XLA", logProb(t, m, x), onGo, 1e-4)
+}
+
+// withText is c with a text to validate on.
+func withText(c CharRNN, validation string) CharRNN {
+	c.Validation = validation
+	return c
+}
+
+// onText fits a WaveNet to a text; validation may be "".
+func onText(ctx context.Context, w WaveNet, text, validation string) (*WaveNetModel, error) {
+	x, vocabulary, err := Numbers(text, w.Vocabulary)
+	if err != nil {
+		return nil, err
+	}
+	w.Vocabulary = vocabulary
+	if validation != "" {
+		if w.Train.Validation, _, err = Numbers(validation, vocabulary); err != nil {
+			return nil, err
+		}
+	}
+	return w.Fit(ctx, x)
 }

@@ -38,16 +38,12 @@ type MADE struct {
 
 // MADEModel is a trained MADE.
 type MADEModel struct {
+	neural.Trained
 	Levels    int
 	Variables int // d
 	Hidden    []int
 	Degrees   *mat.Dense // orders × d: when, from 1, a variable is generated in each order
-	Weights   neural.Weights
-	History   neural.History
-	Backend   string // which backend trained it, and why
-	Stopped   string // why the training ended: "steps" or "patience"; "" before it did
 
-	funcs      neural.Funcs
 	fixedOnce  sync.Once
 	fixed      *fixedMADE
 	fixedError error // of weights that do not fit
@@ -55,44 +51,26 @@ type MADEModel struct {
 
 func init() { ml.Register[MADEModel]("autoregressive.MADEModel") }
 
-// Fit trains on the rows of x, of which Train.Holdout are kept for validation. The error is ml.ErrParameter for an option or an entry of x out of range, ml.ErrNotFinite and ml.ErrEmpty
-// as ml.Dense says, a *neural.Diverged, and ctx.Err() along with the model so far.
+// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights kept
+// are those of the report with the lowest validation loss. The error is ml.ErrParameter for an option or
+// an entry of x out of range, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a *neural.Diverged, and
+// ctx.Err() along with the model so far.
 func (m MADE) Fit(ctx context.Context, x mat.Matrix) (*MADEModel, error) {
-	return last(m.Iterate(ctx, x))
-}
-
-// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss.
-func (m MADE) FitValidated(ctx context.Context, x, validation mat.Matrix) (*MADEModel, error) {
-	return last(m.iterate(ctx, x, validation))
-}
-
-// Iterate yields the model at each report of the training.
-func (m MADE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MADEModel, error] {
-	return m.iterate(ctx, x, nil)
-}
-
-func last[M any](models iter.Seq2[*M, error]) (best *M, err error) {
-	for m, err := range models {
-		if m != nil {
-			best = m
-		}
-		if err != nil {
-			return best, err
-		}
-	}
-	return best, nil
+	return neural.Last(m.Iterate(ctx, x))
 }
 
 const madeMethod = "autoregressive.MADE"
 
-func (m MADE) iterate(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*MADEModel, error] {
-	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *MADEModel, error) {
-		f, p, err := m.problem(x, validation)
+// Iterate yields the model at each report of the training.
+func (m MADE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MADEModel, error] {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *MADEModel, error) {
+		f, p, err := m.problem(x)
 		if err != nil {
-			return neural.Train{}, p, nil, err
+			return m.Train, p, nil, err
 		}
-		return f.Train, p, func(r *neural.Result) *MADEModel {
-			return &MADEModel{Levels: f.Levels, Variables: f.d, Hidden: f.Hidden, Degrees: f.degrees, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
+		train := m.Train.Or(neural.Train{Steps: 2000, Batch: 100, LearningRate: 1e-3})
+		return train, p, func(r neural.Trained) *MADEModel {
+			return &MADEModel{Trained: r, Levels: f.Levels, Variables: f.d, Hidden: f.Hidden, Degrees: f.degrees}
 		}, nil
 	})
 }
@@ -106,7 +84,7 @@ type made struct {
 }
 
 // problem checks options and data and states what is trained.
-func (m MADE) problem(x, validation mat.Matrix) (*made, neural.Problem, error) {
+func (m MADE) problem(x mat.Matrix) (*made, neural.Problem, error) {
 	p := neural.Problem{Method: madeMethod}
 	levels, err := levelsOf(madeMethod, m.Levels)
 	if err != nil {
@@ -116,10 +94,9 @@ func (m MADE) problem(x, validation mat.Matrix) (*made, neural.Problem, error) {
 	if err != nil {
 		return nil, p, err
 	}
-	n, d := y.Dims()
+	_, d := y.Dims()
 	f := &made{MADE: m, d: d}
 	f.Levels = levels
-	f.Train = m.Train.Or(neural.Train{Steps: 2000, Batch: min(100, n), LearningRate: 1e-3})
 	if m.Hidden == nil {
 		f.Hidden = []int{500, 500}
 	}
@@ -139,44 +116,24 @@ func (m MADE) problem(x, validation mat.Matrix) (*made, neural.Problem, error) {
 	if f.degrees, err = m.orders(d); err != nil {
 		return nil, p, err
 	}
-	rows, held := identity(n), []int(nil)
-	if validation == nil {
-		rows, held = f.Train.Split(n)
-		if len(rows) == 0 {
-			return nil, p, ml.BadParameter(madeMethod, "Train.Holdout", m.Train.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
-		}
-		if m.Train.Batch == 0 {
-			f.Train.Batch = min(f.Train.Batch, len(rows))
-		}
-	}
-	data, err := neural.Rows(madeMethod, pick(y, rows))
+	parts, err := m.Train.Divide(madeMethod, y)
 	if err != nil {
 		return nil, p, err
 	}
-	p.Data = []*neural.Array{data}
-	if validation != nil {
-		v, err := symbols(madeMethod, validation, levels)
-		if err != nil {
-			return nil, p, fmt.Errorf("validation: %w", err)
+	if p.Data, p.Validation, err = arraysOf(madeMethod, parts, func(z *mat.Dense) (*neural.Array, error) {
+		if _, err := symbols(madeMethod, z, levels); err != nil {
+			return nil, err
 		}
-		if err := ml.Columns(madeMethod, v, d); err != nil {
-			return nil, p, fmt.Errorf("validation: %w", err)
-		}
-		held, y = identity(v.RawMatrix().Rows), v
-	}
-	if len(held) > 0 {
-		v, err := neural.Rows(madeMethod, pick(y, held))
-		if err != nil {
-			return nil, p, err
-		}
-		p.Validation = []*neural.Array{v}
+		return neural.Rows(madeMethod, z)
+	}); err != nil {
+		return nil, p, err
 	}
 	if f.Dropout > 0 {
 		for _, h := range f.Hidden {
 			p.Noise = append(p.Noise, neural.Noise{Kind: neural.Uniform, Shape: []int{h}})
 		}
 	}
-	p.Options = fmt.Sprintf("Levels %d, Hidden %v, Order %v, Orders %d, Dropout %v", f.Levels, f.Hidden, f.Order, f.Orders, f.Dropout)
+	p.Options = f.MADE
 	p.Loss = f.loss
 	return f, p, nil
 }
@@ -189,13 +146,17 @@ func identity(n int) []int {
 	return out
 }
 
-func pick(x *mat.Dense, rows []int) *mat.Dense {
-	_, d := x.Dims()
-	out := mat.NewDense(len(rows), d, nil)
-	for i, r := range rows {
-		out.SetRow(i, x.RawRowView(r))
+// arraysOf makes what a network reads of both parts of the data.
+func arraysOf(method string, parts neural.Divided, make func(x *mat.Dense) (*neural.Array, error)) (data, validation []*neural.Array, err error) {
+	train, err := make(parts.Train)
+	if err != nil || parts.Validation == nil {
+		return []*neural.Array{train}, nil, err
 	}
-	return out
+	held, err := make(parts.Validation)
+	if err != nil {
+		return nil, nil, fmt.Errorf("validation: %w", err)
+	}
+	return []*neural.Array{train}, []*neural.Array{held}, nil
 }
 
 // orders gives each variable its degree in each order.
@@ -378,8 +339,8 @@ const chunk = 256 // rows a call of a compiled function
 
 // LogProb returns log p of each row, in nats: of the mean over the orders of their probabilities. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for
 // another number of columns, and those of ml.Dense.
-func (m *MADEModel) LogProb(x mat.Matrix) ([]float64, error) {
-	out, err := m.apply("autoregressive.MADEModel.LogProb", "log-prob", x, func(n *made, s *model.Scope, x *graph.Node) *graph.Node {
+func (m *MADEModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
+	out, err := m.apply(ctx, "autoregressive.MADEModel.LogProb", "log-prob", x, func(n *made, s *model.Scope, x *graph.Node) *graph.Node {
 		return graph.InsertAxes(n.meanLogProb(s, x), -1)
 	})
 	if err != nil {
@@ -390,12 +351,12 @@ func (m *MADEModel) LogProb(x mat.Matrix) ([]float64, error) {
 
 // Conditionals returns p(x_j = k | those before j in the first order) for each row and every j: n×d probabilities of a 1 where there are two levels, n×(d·Levels) otherwise, those of a
 // variable side by side.
-func (m *MADEModel) Conditionals(x mat.Matrix) (*mat.Dense, error) {
-	return m.conditionals("autoregressive.MADEModel.Conditionals", 0, x)
+func (m *MADEModel) Conditionals(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
+	return m.conditionals(ctx, "autoregressive.MADEModel.Conditionals", 0, x)
 }
 
-func (m *MADEModel) conditionals(method string, order int, x mat.Matrix) (*mat.Dense, error) {
-	return m.apply(method, fmt.Sprintf("conditionals-%d", order), x, func(n *made, s *model.Scope, x *graph.Node) *graph.Node {
+func (m *MADEModel) conditionals(ctx context.Context, method string, order int, x mat.Matrix) (*mat.Dense, error) {
+	return m.apply(ctx, method, fmt.Sprintf("conditionals-%d", order), x, func(n *made, s *model.Scope, x *graph.Node) *graph.Node {
 		logits := n.logits(s, n.input(x), n.degreesOf(x.Graph(), order), nil)
 		if n.Levels == 2 {
 			return graph.Sigmoid(graph.Squeeze(logits, -1))
@@ -405,7 +366,7 @@ func (m *MADEModel) conditionals(method string, order int, x mat.Matrix) (*mat.D
 }
 
 // apply runs a function of the network on every row.
-func (m *MADEModel) apply(method, name string, x mat.Matrix, f func(*made, *model.Scope, *graph.Node) *graph.Node) (*mat.Dense, error) {
+func (m *MADEModel) apply(ctx context.Context, method, name string, x mat.Matrix, f func(*made, *model.Scope, *graph.Node) *graph.Node) (*mat.Dense, error) {
 	y, err := symbols(method, x, m.Levels)
 	if err != nil {
 		return nil, err
@@ -417,13 +378,13 @@ func (m *MADEModel) apply(method, name string, x mat.Matrix, f func(*made, *mode
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := m.funcs.Get(name, "", m.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	compiled, err := m.Func(name, nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		return []*graph.Node{f(m.network(), s, in[0])}
 	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := compiled.Rows(context.Background(), chunk, in)
+	out, err := compiled.Rows(ctx, chunk, in)
 	if err != nil {
 		return nil, err
 	}
@@ -432,7 +393,7 @@ func (m *MADEModel) apply(method, name string, x mat.Matrix, f func(*made, *mode
 
 // Sample draws n observations, one variable after another, d passes of the network for each order; where there are several orders, sample i follows order i mod their number. A sample
 // depends on the seed and its number alone.
-func (m *MADEModel) Sample(n int, seed uint64) (*mat.Dense, error) {
+func (m *MADEModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	const method = "autoregressive.MADEModel.Sample"
 	if n < 1 {
 		return nil, ml.BadParameter(method, "n", n, "at least 1")
@@ -452,7 +413,7 @@ func (m *MADEModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 			}
 		}
 		part := mat.NewDense(len(of), d, nil)
-		if err := m.generate(method, order, part, u); err != nil {
+		if err := m.generate(ctx, method, order, part, u); err != nil {
 			return nil, err
 		}
 		for k, i := range of {
@@ -463,14 +424,14 @@ func (m *MADEModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 }
 
 // generate fills x in an order; u has the random number of each step.
-func (m *MADEModel) generate(method string, order int, x, u *mat.Dense) error {
+func (m *MADEModel) generate(ctx context.Context, method string, order int, x, u *mat.Dense) error {
 	n, d := x.Dims()
 	at := make([]int, d) // the variable of a step
 	for j, degree := range m.Degrees.RawRowView(order) {
 		at[int(degree)-1] = j
 	}
 	for t, j := range at {
-		p, err := m.conditionals(method, order, x)
+		p, err := m.conditionals(ctx, method, order, x)
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func TestMADEWalkIsTheModel(t *testing.T) {
 		const n = 33
 		x := randomSymbols(1, n, c.d, levels)
 		fit := mustMADE(t, c.m, x)
-		want, err := fit.Conditionals(x)
+		want, err := fit.Conditionals(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestMADEDrivesTheCoder(t *testing.T) {
 		if err != nil || !mat.Equal(back, x) {
 			t.Fatalf("%d rows: others came back, %v", rows, err)
 		}
-		logp, err := fit.LogProb(x)
+		logp, err := fit.LogProb(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func writtenMADE() *MADEModel {
 		}, v)
 		w = w.With(l.name, v, l.in, l.out)
 	}
-	return &MADEModel{Levels: 3, Variables: 4, Hidden: []int{9, 9}, Degrees: mat.NewDense(1, 4, []float64{2, 4, 1, 3}), Weights: w}
+	return &MADEModel{Levels: 3, Variables: 4, Hidden: []int{9, 9}, Degrees: mat.NewDense(1, 4, []float64{2, 4, 1, 3}), Trained: neural.Trained{Weights: w}}
 }
 
 func TestMADEWalkRefuses(t *testing.T) {

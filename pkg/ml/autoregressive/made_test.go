@@ -50,7 +50,7 @@ func TestMADENormalizes(t *testing.T) {
 		c.m.Train = brief(20)
 		levels := max(c.m.Levels, 2)
 		fit := mustMADE(t, c.m, randomSymbols(1, 40, c.d, levels))
-		logp, err := fit.LogProb(everyRow(c.d, levels))
+		logp, err := fit.LogProb(t.Context(), everyRow(c.d, levels))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,14 +146,14 @@ func TestMADEOfTwoBitsIsTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	fit := mustMADE(t, MADE{Hidden: []int{}, Train: neural.Train{Steps: 800, Batch: 200, LearningRate: 0.1, Schedule: neural.Cosine, Backend: "go"}}, x)
-	logp, err := fit.LogProb(x)
+	logp, err := fit.LogProb(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := stat.Mean(logp, nil); math.Abs(got-table.LogLik) > 1e-4 {
 		t.Errorf("log-likelihood %v, the table's %v", got, table.LogLik)
 	}
-	p, err := fit.Conditionals(mat.NewDense(2, 2, []float64{0, 0, 1, 0}))
+	p, err := fit.Conditionals(t.Context(), mat.NewDense(2, 2, []float64{0, 0, 1, 0}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestMADEFindsParity(t *testing.T) {
 	flat := mustMADE(t, MADE{Hidden: []int{}, Train: train}, x)
 	all := everyRow(5, 2)
 	onlyEven := func(m *MADEModel) (even float64) { // probability of the 16 observations that can occur
-		logp, err := m.LogProb(all)
+		logp, err := m.LogProb(t.Context(), all)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,12 +208,12 @@ func TestMADESamplesFollowTheModel(t *testing.T) {
 		}
 		fit := mustMADE(t, m, x)
 		all := everyRow(3, 3)
-		logp, err := fit.LogProb(all)
+		logp, err := fit.LogProb(t.Context(), all)
 		if err != nil {
 			t.Fatal(err)
 		}
 		const n = 3000
-		s, err := fit.Sample(n, 1)
+		s, err := fit.Sample(t.Context(), n, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +237,7 @@ func TestMADESamplesFollowTheModel(t *testing.T) {
 		if chi > cells+5*math.Sqrt(2*cells) || rare > rareWant+5*math.Sqrt(rareWant)+5 {
 			t.Errorf("orders %d: chi-square %.1f over %v cells; %v rare observations, %.1f expected", m.Orders, chi, cells, rare, rareWant)
 		}
-		again, err := fit.Sample(10, 1)
+		again, err := fit.Sample(t.Context(), 10, 1)
 		if err != nil || !mat.Equal(again, s.Slice(0, 10, 0, 3)) {
 			t.Errorf("ten samples are not the first ten of many with the same seed (%v)", err)
 		}
@@ -281,7 +281,7 @@ func TestMADERefuses(t *testing.T) {
 	}{
 		"a negative symbol": {MADE{}, wrong, "row 7, column 1"}, "levels": {MADE{Levels: 1}, x, "Levels"}, "width": {MADE{Hidden: []int{4, 0}}, x, "Hidden[1]"},
 		"dropout": {MADE{Dropout: 1}, x, "Dropout"}, "NaN dropout": {MADE{Dropout: math.NaN()}, x, "Dropout"}, "order": {MADE{Order: []int{0, 0, 1}}, x, "Order"},
-		"short order": {MADE{Order: []int{1, 0}}, x, "Order"}, "orders": {MADE{Orders: -1}, x, "Orders"}, "batch": {MADE{Train: neural.Train{Batch: 11}}, x, "Batch"},
+		"short order": {MADE{Order: []int{1, 0}}, x, "Order"}, "orders": {MADE{Orders: -1}, x, "Orders"}, "batch": {MADE{Train: neural.Train{Batch: -1}}, x, "Batch"},
 		"holdout": {MADE{Train: neural.Train{Holdout: 1}}, x, "Holdout"},
 	} {
 		_, err := c.m.Fit(t.Context(), c.x)
@@ -289,17 +289,17 @@ func TestMADERefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error that wraps %q and says %q", name, err, ml.ErrParameter, c.says)
 		}
 	}
-	if _, err := (MADE{Train: brief(1)}).FitValidated(t.Context(), x, mat.NewDense(2, 2, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := (MADE{Train: neural.Train{Steps: 1, Validation: mat.NewDense(2, 2, nil)}}).Fit(t.Context(), x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("validation data of two columns for three: %v", err)
 	}
 	fit := mustMADE(t, MADE{Hidden: []int{4}, Train: brief(2)}, x)
-	if _, err := fit.LogProb(mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := fit.LogProb(t.Context(), mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("four columns for three: %v", err)
 	}
-	if _, err := fit.Conditionals(wrong); !errors.Is(err, ml.ErrParameter) {
+	if _, err := fit.Conditionals(t.Context(), wrong); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a negative symbol: %v", err)
 	}
-	if _, err := fit.Sample(0, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := fit.Sample(t.Context(), 0, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("no samples: %v", err)
 	}
 }
@@ -318,11 +318,11 @@ func TestMADEOnDigits(t *testing.T) {
 	}
 	train, validation, test := digitBits()
 	for seed := range uint64(3) {
-		fit, err := MADE{Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
+		fit, err := MADE{Train: neural.Train{Seed: seed, Validation: validation}}.Fit(t.Context(), train)
 		if err != nil {
 			t.Fatal(err)
 		}
-		logp, err := fit.LogProb(test)
+		logp, err := fit.LogProb(t.Context(), test)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,13 +38,8 @@ type ParallelMultiscale struct {
 
 // ParallelMultiscaleModel is a trained ParallelMultiscale.
 type ParallelMultiscaleModel struct {
-	Options ParallelMultiscale // all filled in
-	Weights neural.Weights
-	History neural.History
-	Backend string // which backend trained it, and why
-	Stopped string // why the training ended: "steps" or "patience"; "" before it did
-
-	funcs neural.Funcs
+	neural.Trained
+	Options ParallelMultiscale // all filled in, without Train
 }
 
 func init() { ml.Register[ParallelMultiscaleModel]("autoregressive.ParallelMultiscaleModel") }
@@ -85,32 +80,22 @@ func MultiscaleGroups(height, width int) []int {
 	return groups
 }
 
-// Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of PixelCNN.Fit.
+// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights kept
+// are those of the report with the lowest validation loss, which is measured on 4 groups of each picture,
+// those of pixels spread evenly over it. Errors are those of PixelCNN.Fit.
 func (o ParallelMultiscale) Fit(ctx context.Context, x mat.Matrix) (*ParallelMultiscaleModel, error) {
-	return last(o.Iterate(ctx, x))
-}
-
-// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss, which is measured on 4 groups of each picture, those of pixels spread evenly over it.
-func (o ParallelMultiscale) FitValidated(ctx context.Context, x, validation mat.Matrix) (*ParallelMultiscaleModel, error) {
-	return last(o.iterate(ctx, x, validation))
+	return neural.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.
 func (o ParallelMultiscale) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*ParallelMultiscaleModel, error] {
-	return o.iterate(ctx, x, nil)
-}
-
-func (o ParallelMultiscale) iterate(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*ParallelMultiscaleModel, error] {
-	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *ParallelMultiscaleModel, error) {
-		full, t, p, err := o.problem(x, validation)
-		return t, p, func(r *neural.Result) *ParallelMultiscaleModel {
-			return &ParallelMultiscaleModel{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *ParallelMultiscaleModel, error) {
+		full, p, err := o.problem(x)
+		t := o.Train.Or(neural.Train{Steps: 700, Batch: 64, LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
+		return t, p, func(r neural.Trained) *ParallelMultiscaleModel {
+			return &ParallelMultiscaleModel{Trained: r, Options: full}
 		}, err
 	})
-}
-
-func (o ParallelMultiscale) training(n int) neural.Train {
-	return o.Train.Or(neural.Train{Steps: 700, Batch: min(64, n), LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
 }
 
 func (o ParallelMultiscale) complete(d int) (ParallelMultiscale, error) {
@@ -142,34 +127,33 @@ func (o ParallelMultiscale) complete(d int) (ParallelMultiscale, error) {
 // count is the number of groups, and of passes that a sample takes.
 func (o ParallelMultiscale) count() int { return slices.Max(o.Groups) + 1 }
 
-func (o ParallelMultiscale) problem(x, validation mat.Matrix) (full ParallelMultiscale, t neural.Train, p neural.Problem, err error) {
+func (o ParallelMultiscale) problem(x mat.Matrix) (full ParallelMultiscale, p neural.Problem, err error) {
 	p.Method = parallelMethod
 	y, err := ml.Dense(parallelMethod, x)
 	if err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
 	_, d := y.Dims()
 	if full, err = o.complete(d); err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
+	full.Train = neural.Train{}
 	f := frame{parallelMethod, full.Height, full.Width, full.Levels, 0}
-	rows, held, from, t, err := split(parallelMethod, "Train.Holdout", y, validation, full.training)
+	parts, err := o.Train.Divide(parallelMethod, y)
 	if err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
-	if p.Data, err = arrays(f, Labeled{X: y}, rows); err != nil {
-		return full, t, p, err
+	if p.Data, err = arrays(f, parts.Train, nil); err != nil {
+		return full, p, err
 	}
-	if len(held) > 0 {
-		if p.Validation, err = arrays(f, Labeled{X: from}, held); err != nil {
-			return full, t, p, fmt.Errorf("validation: %w", err)
+	if parts.Validation != nil {
+		if p.Validation, err = arrays(f, parts.Validation, nil); err != nil {
+			return full, p, fmt.Errorf("validation: %w", err)
 		}
 	}
 	c := full.network()
 	p.Noise = append([]neural.Noise{{Kind: neural.Uniform, Shape: []int{1}}}, c.noise()...)
-	bare := full
-	bare.Train = neural.Train{} // neural.Train holds its own options to those of a checkpoint
-	p.Options = fmt.Sprintf("%+v", bare)
+	p.Options = full
 	p.Loss = func(s *model.Scope, b neural.Batch) neural.Loss {
 		at, noise := b.Noise[0], b.Noise[1:]
 		x := b.Data[0]
@@ -185,7 +169,7 @@ func (o ParallelMultiscale) problem(x, validation mat.Matrix) (full ParallelMult
 		}
 		return neural.Loss{Total: graph.Neg(graph.ReduceAllMean(full.estimate(s, c, x, at, noise)))}
 	}
-	return full, t, p, nil
+	return full, p, nil
 }
 
 // network sees what is there: nothing in it needs a mask.
@@ -234,8 +218,8 @@ func (o ParallelMultiscale) estimate(s *model.Scope, c *canvas, x, at *graph.Nod
 }
 
 // LogProb returns log p of each row, in nats: a pass for each group. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for another number of columns, and those of ml.Dense.
-func (m *ParallelMultiscaleModel) LogProb(x mat.Matrix) ([]float64, error) {
-	parts, err := m.Parts(x)
+func (m *ParallelMultiscaleModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
+	parts, err := m.Parts(ctx, x)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +232,7 @@ func (m *ParallelMultiscaleModel) LogProb(x mat.Matrix) ([]float64, error) {
 }
 
 // Parts returns what each group adds to log p, n × groups.
-func (m *ParallelMultiscaleModel) Parts(x mat.Matrix) (*mat.Dense, error) {
+func (m *ParallelMultiscaleModel) Parts(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	y, err := symbols(parallelMethod, x, m.Options.Levels)
 	if err != nil {
 		return nil, err
@@ -256,7 +240,7 @@ func (m *ParallelMultiscaleModel) Parts(x mat.Matrix) (*mat.Dense, error) {
 	n, _ := y.Dims()
 	out := mat.NewDense(n, m.Options.count(), nil)
 	for g := range m.Options.count() {
-		part, err := m.apply(context.Background(), "log-prob", y, g, func(o ParallelMultiscale, s *model.Scope, c *canvas, x, group *graph.Node) *graph.Node {
+		part, err := m.apply(ctx, "log-prob", y, g, func(o ParallelMultiscale, s *model.Scope, c *canvas, x, group *graph.Node) *graph.Node {
 			logp, _ := o.groupLogProb(s, c, x, group, nil)
 			return graph.InsertAxes(logp, -1)
 		})
@@ -283,7 +267,7 @@ func (m *ParallelMultiscaleModel) apply(ctx context.Context, name string, x *mat
 		return nil, err
 	}
 	which := &neural.Array{Floats: slices.Repeat([]float32{float32(group)}, n)}
-	compiled, err := m.funcs.Get(name, "", m.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	compiled, err := m.Func(name, nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		return []*graph.Node{f(o, s, o.network(), in[0], in[1])}
 	})
 	if err != nil {
@@ -298,8 +282,8 @@ func (m *ParallelMultiscaleModel) apply(ctx context.Context, name string, x *mat
 
 // Sample draws n pictures, a pass for each group. A picture depends on the seed and its number alone, but for the rounding of the backend, which a random number at the edge between two
 // levels could show.
-func (m *ParallelMultiscaleModel) Sample(n int, seed uint64) (*mat.Dense, error) {
-	return last(m.Draw(context.Background(), n, seed))
+func (m *ParallelMultiscaleModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
+	return neural.Last(m.Draw(ctx, n, seed))
 }
 
 // Draw draws n pictures and yields them after each group, as far as they are: pixels to come are NaN.

@@ -87,7 +87,7 @@ func TestParallelMultiscaleSeesNothingItMustNot(t *testing.T) {
 			x.Set(i, i-1, 1-x.At(i, i-1))
 		}
 	}
-	parts, err := fit.Parts(x)
+	parts, err := fit.Parts(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestParallelMultiscaleFrequencies(t *testing.T) {
 	if alone := -stat.Mean(logProb(t, mustParallel(t, o, x), x), nil); math.Abs(alone-4*math.Ln2) > 0.05 {
 		t.Errorf("four bits taken as independent cost %v nats, want %v", alone, 4*math.Ln2)
 	}
-	s, err := fit.Sample(1000, 1)
+	s, err := fit.Sample(t.Context(), 1000, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestParallelMultiscaleCancelled(t *testing.T) {
 	m := stopped(t, 10, func(ctx context.Context) (*ParallelMultiscaleModel, error) {
 		return o.Fit(ctx, x)
 	}, func(m *ParallelMultiscaleModel) neural.History { return m.History })
-	if _, err := m.LogProb(x); err != nil {
+	if _, err := m.LogProb(t.Context(), x); err != nil {
 		t.Errorf("the model so far: %v", err)
 	}
 	drawing, end := context.WithCancel(t.Context())
@@ -225,7 +225,7 @@ func TestParallelMultiscaleOnBothBackends(t *testing.T) {
 	if v := fit.History.Validation; len(v) != 9 || v[8] < 5 || v[8] > 20 {
 		t.Errorf("validation losses of 16 random bits: %v", v)
 	}
-	sameOnBothBackends(t, x, fit, &ParallelMultiscaleModel{Options: fit.Options, Weights: fit.Weights})
+	sameOnBothBackends(t, x, fit)
 }
 
 func TestParallelMultiscaleRefuses(t *testing.T) {
@@ -251,10 +251,10 @@ func TestParallelMultiscaleRefuses(t *testing.T) {
 		t.Errorf("two groups for nine pixels: %v", err)
 	}
 	fit := mustParallel(t, smallParallel(1), x)
-	if _, err := fit.LogProb(mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := fit.LogProb(t.Context(), mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("four pixels for nine: %v", err)
 	}
-	if _, err := fit.Sample(0, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := fit.Sample(t.Context(), 0, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("no samples: %v", err)
 	}
 }
@@ -269,7 +269,7 @@ func TestParallelMultiscaleOnDigits(t *testing.T) {
 	for name, groups := range map[string][]int{"multiscale": nil, "a pixel a group": identity(64), "one group": make([]int, 64)} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			fit, err := ParallelMultiscale{Groups: groups}.FitValidated(t.Context(), train, validation)
+			fit, err := ParallelMultiscale{Groups: groups, Train: neural.Train{Validation: validation}}.Fit(t.Context(), train)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/golatent/latent/internal/parallel"
@@ -25,9 +26,9 @@ type architecture[O any] interface {
 	frame() frame
 	// network places the layers, once complete.
 	network(c *canvas) likelihood
-	// training gives the options of the training; n is the number of pictures.
-	training(n int) neural.Train
-	// bare is O without them: a checkpoint holds the two apart, and may be moved.
+	// training gives the options of the training, and what the pictures to train on show.
+	training() (t neural.Train, labels []int)
+	// bare is O without them: what makes the network.
 	bare() O
 }
 
@@ -37,22 +38,31 @@ type frame struct {
 	height, width, levels, classes int
 }
 
-// Labeled are pictures, one a row, and what each shows.
-type Labeled struct {
-	X mat.Matrix
-	Y []int // 0 to Classes−1, one a row; nil where the model has no classes
+// PictureModel is a trained network that gives the conditionals of all pixels of a picture, row by row
+// from the top. PixelCNNModel and its kin are instances of it.
+//
+// A model of classes gives them for pictures of known classes: m.Given(labels) is the model whose verbs
+// speak of pictures that show these, one label a row.
+type PictureModel[O architecture[O]] struct {
+	neural.Trained
+	Options O // all filled in, without Train and Labels
+
+	built built
+	given []int
 }
 
-// PictureModel is a trained network that gives the conditionals of all pixels of a picture, row by row from the top. PixelCNNModel and its kin are instances of it.
-type PictureModel[O architecture[O]] struct {
-	Options O // all filled in
-	Weights neural.Weights
-	History neural.History
-	Backend string // which backend trained it, and why
-	Stopped string // why the training ended: "steps" or "patience"; "" before it did
+// Given returns the model of pictures that show what labels say, one picture each, or all the same where
+// there is one label. A label out of range is an error of its verbs.
+func (m *PictureModel[O]) Given(labels ...int) *PictureModel[O] {
+	return &PictureModel[O]{Trained: m.Share(), Options: m.Options, given: labels}
+}
 
-	funcs neural.Funcs
-	built built
+// labels are those of n rows.
+func (m *PictureModel[O]) labels(n int) []int {
+	if len(m.given) == 1 && n > 1 {
+		return slices.Repeat(m.given, n)
+	}
+	return m.given
 }
 
 // built is the network of a model, made when it is first asked for.
@@ -110,50 +120,58 @@ func pictureLogProb(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p
 	return graph.ReduceSum(like.logProb(outputs(s, c, like.levels(), x, p), x), -1, -2)
 }
 
-// fitPictures trains o on pictures. validation may be empty.
-func fitPictures[O architecture[O]](ctx context.Context, o O, train, validation Labeled) iter.Seq2[*PictureModel[O], error] {
-	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *PictureModel[O], error) {
-		full, t, p, err := picturesProblem(o, train, validation)
-		return t, p, func(r *neural.Result) *PictureModel[O] {
-			return &PictureModel[O]{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-		}, err
+// fitPictures trains o on pictures.
+func fitPictures[O architecture[O]](ctx context.Context, o O, x mat.Matrix) iter.Seq2[*PictureModel[O], error] {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *PictureModel[O], error) {
+		full, p, err := picturesProblem(o, x)
+		t, _ := o.training()
+		return t, p, func(r neural.Trained) *PictureModel[O] { return &PictureModel[O]{Trained: r, Options: full} }, err
 	})
 }
 
-func picturesProblem[O architecture[O]](o O, train, validation Labeled) (full O, t neural.Train, p neural.Problem, err error) {
+func picturesProblem[O architecture[O]](o O, x mat.Matrix) (full O, p neural.Problem, err error) {
 	f := o.frame()
 	p.Method = f.method
-	dense, err := ml.Dense(f.method, train.X)
+	dense, err := ml.Dense(f.method, x)
 	if err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
-	_, d := dense.Dims()
+	n, d := dense.Dims()
 	if full, err = o.complete(d); err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
-	f = full.frame()
+	full, f = full.bare(), full.frame()
 	if f.height*f.width != d {
-		return full, t, p, ml.BadShape(f.method, "the matrix has %d columns, Height·Width is %d·%d", d, f.height, f.width)
+		return full, p, ml.BadShape(f.method, "the matrix has %d columns, Height·Width is %d·%d", d, f.height, f.width)
 	}
-	rows, held, _, t, err := split(f.method, "Train.Holdout", dense, validation.X, full.training)
+	t, labels := o.training()
+	if err := checkLabels(f, labels, n); err != nil {
+		return full, p, err
+	}
+	parts, err := t.Divide(f.method, dense)
 	if err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
-	from := train
-	if validation.X != nil {
-		from = validation
+	if parts.Validation != nil && t.Validation != nil {
+		if err := checkLabels(f, t.ValidationLabels, parts.Validation.RawMatrix().Rows); err != nil {
+			return full, p, fmt.Errorf("validation: %w", err)
+		}
 	}
-	if p.Data, err = arrays(f, train, rows); err != nil {
-		return full, t, p, err
+	train, held := labels, labels
+	if f.classes > 0 {
+		train, held = t.Labels(parts, labels)
 	}
-	if len(held) > 0 {
-		if p.Validation, err = arrays(f, from, held); err != nil {
-			return full, t, p, fmt.Errorf("validation: %w", err)
+	if p.Data, err = arrays(f, parts.Train, train); err != nil {
+		return full, p, err
+	}
+	if parts.Validation != nil {
+		if p.Validation, err = arrays(f, parts.Validation, held); err != nil {
+			return full, p, fmt.Errorf("validation: %w", err)
 		}
 	}
 	c, like := draft(full)
 	p.Noise = c.noise()
-	p.Options = fmt.Sprintf("%+v", full.bare())
+	p.Options = full
 	p.Loss = func(s *model.Scope, b neural.Batch) neural.Loss {
 		var y *graph.Node
 		if f.classes > 0 {
@@ -165,50 +183,29 @@ func picturesProblem[O architecture[O]](o O, train, validation Labeled) (full O,
 		}
 		return neural.Loss{Total: graph.Neg(graph.ReduceAllMean(pictureLogProb(s, c, like, b.Data[0], pass)))}
 	}
-	return full, t, p, nil
+	return full, p, nil
 }
 
-// split says which rows of x to train on and which rows of from to validate on: those of validation, or where it is nil those of x that the option holdout keeps apart. training gives the
-// options for so many pictures.
-func split(method, holdout string, x *mat.Dense, validation mat.Matrix, training func(n int) neural.Train) (rows, held []int, from *mat.Dense, t neural.Train, err error) {
-	n := x.RawMatrix().Rows
-	t = training(n)
-	if validation != nil {
-		if from, err = ml.Dense(method, validation); err != nil {
-			return nil, nil, nil, t, fmt.Errorf("validation: %w", err)
-		}
-		return identity(n), identity(from.RawMatrix().Rows), from, t, nil
-	}
-	if rows, held = t.Split(n); len(rows) == 0 {
-		return nil, nil, nil, t, ml.BadParameter(method, holdout, t.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
-	}
-	return rows, held, x, training(len(rows)), nil
-}
-
-// arrays checks pictures and takes some of their rows.
-func arrays(f frame, from Labeled, rows []int) ([]*neural.Array, error) {
-	y, err := symbols(f.method, from.X, f.levels)
+// arrays checks pictures and their labels for the network.
+func arrays(f frame, x mat.Matrix, labels []int) ([]*neural.Array, error) {
+	y, err := symbols(f.method, x, f.levels)
 	if err != nil {
 		return nil, err
 	}
 	if err := ml.Columns(f.method, y, f.height*f.width); err != nil {
 		return nil, err
 	}
-	x, err := neural.Rows(f.method, pick(y, rows), f.height, f.width)
+	pictures, err := neural.Rows(f.method, y, f.height, f.width)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkLabels(f, from.Y, y.RawMatrix().Rows); err != nil {
+	if err := checkLabels(f, labels, y.RawMatrix().Rows); err != nil {
 		return nil, err
 	}
 	if f.classes == 0 {
-		return []*neural.Array{x}, nil
+		return []*neural.Array{pictures}, nil
 	}
-	labels := make([]int, len(rows))
-	for i, r := range rows {
-		labels[i] = from.Y[r]
-	}
-	return []*neural.Array{x, neural.Classes(labels)}, nil
+	return []*neural.Array{pictures, neural.Classes(labels)}, nil
 }
 
 func checkLabels(f frame, y []int, n int) error {
@@ -241,28 +238,33 @@ func (m *PictureModel[O]) build() (*canvas, likelihood, []column, error) {
 	})
 }
 
-// Walk starts a walk over pictures of a class, 0 where there are no classes. See Walk.
-func (m *PictureModel[O]) Walk(class int) (*Walk, error) {
+// Walk starts a walk over pictures, for a model of classes those of its one given class. See Walk.
+func (m *PictureModel[O]) Walk() (*Walk, error) {
+	f := m.Options.frame()
+	if err := checkLabels(f, m.given, min(f.classes, 1)); err != nil {
+		return nil, err
+	}
+	return m.walkOf(0)
+}
+
+// walkOf starts a walk over the i-th picture.
+func (m *PictureModel[O]) walkOf(i int) (*Walk, error) {
 	c, like, columns, err := m.build()
 	if err != nil {
 		return nil, err
 	}
-	f := m.Options.frame()
-	if class < 0 || class >= max(f.classes, 1) {
-		return nil, ml.BadParameter(f.method, "class", class, fmt.Sprintf("0 to %d: Classes is %d", max(f.classes, 1)-1, f.classes))
+	class := 0
+	if len(m.given) > 0 {
+		class = m.given[min(i, len(m.given)-1)]
 	}
 	return newWalk(c, like, columns, class), nil
 }
 
-// LogProb returns log p of each row, in nats. Errors are ml.ErrParameter for an entry out of range and for a model of classes, ml.ErrShape for another number of columns, and those of
+// LogProb returns log p of each row, in nats. Errors are ml.ErrParameter for an entry out of range and
+// for a model of classes that is given none, ml.ErrShape for another number of columns, and those of
 // ml.Dense.
-func (m *PictureModel[O]) LogProb(x mat.Matrix) ([]float64, error) {
-	return m.LogProbGiven(Labeled{X: x})
-}
-
-// LogProbGiven is LogProb of a model of classes: log p of each picture given what it shows.
-func (m *PictureModel[O]) LogProbGiven(x Labeled) ([]float64, error) {
-	out, err := m.apply("log-prob", chunkOf(m.Options.frame()), x, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
+func (m *PictureModel[O]) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
+	out, err := m.apply(ctx, "log-prob", chunkOf(m.Options.frame()), x, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
 		return graph.InsertAxes(pictureLogProb(s, c, like, x, p), -1)
 	})
 	if err != nil {
@@ -271,14 +273,10 @@ func (m *PictureModel[O]) LogProbGiven(x Labeled) ([]float64, error) {
 	return mat.Col(nil, 0, out), nil
 }
 
-// Conditionals returns p(pixel = level | those before it) for each row and every pixel: n×d probabilities of a 1 where there are two levels, n×(d·Levels) otherwise, those of a pixel
-// side by side. Pictures of a model of classes need labels, others must have none.
-func (m *PictureModel[O]) Conditionals(x Labeled) (*mat.Dense, error) {
-	return m.conditionals(x, chunkOf(m.Options.frame()))
-}
-
-func (m *PictureModel[O]) conditionals(x Labeled, chunk int) (*mat.Dense, error) {
-	return m.apply("conditionals", chunk, x, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
+// Conditionals returns p(pixel = level | those before it) for each row and every pixel: n×d probabilities
+// of a 1 where there are two levels, n×(d·Levels) otherwise, those of a pixel side by side.
+func (m *PictureModel[O]) Conditionals(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
+	return m.apply(ctx, "conditionals", chunkOf(m.Options.frame()), x, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
 		out := like.distribution(outputs(s, c, like.levels(), x, p)) // [b, height, width, levels]
 		if like.levels() == 2 {
 			out = graph.Slice(out, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(), graph.AxisElem(1))
@@ -287,19 +285,21 @@ func (m *PictureModel[O]) conditionals(x Labeled, chunk int) (*mat.Dense, error)
 	})
 }
 
-// Sensitivity returns, for each row, the gradient of what the network says of one pixel (the sum of its outputs there) with respect to all pixels, in the network's own scale, in
-// which levels go from −1 to 1. It is 0 where the output sees nothing: at the pixel itself and all that come later, and in a blind spot.
-func (m *PictureModel[O]) Sensitivity(x Labeled, row, column int) (*mat.Dense, error) {
+// Sensitivity returns, for each row, the gradient of what the network says of one pixel (the sum of its
+// outputs there) with respect to all pixels, in the network's own scale, in which levels go from −1 to 1.
+// It is 0 where the output sees nothing: at the pixel itself and all that come later, and in a blind spot.
+func (m *PictureModel[O]) Sensitivity(ctx context.Context, x mat.Matrix, row, column int) (*mat.Dense, error) {
 	f := m.Options.frame()
 	if row < 0 || row >= f.height || column < 0 || column >= f.width {
 		return nil, ml.BadParameter(f.method, "row, column", fmt.Sprintf("%d, %d", row, column), fmt.Sprintf("a pixel of %d×%d", f.height, f.width))
 	}
-	name := fmt.Sprintf("sensitivity-%d-%d", row, column)
-	return m.apply(name, chunkOf(f), x, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
+	// The pixel is an input, so that one compiled graph serves all of them.
+	return m.applyAt(ctx, "sensitivity", chunkOf(f), x, row*f.width+column, func(s *model.Scope, c *canvas, like likelihood, x, at *graph.Node, p pass) *graph.Node {
 		in := inputOf(x, like.levels())
 		sheets := c.graph(s, in, p)
-		out := graph.Slice(sheets[len(sheets)-1], graph.AxisRange(), graph.AxisElem(row), graph.AxisElem(column), graph.AxisRange())
-		return graph.Reshape(graph.Slice(graph.Gradient(graph.ReduceAllSum(out), in)[0], graph.AxisRange(), graph.AxisRange(), graph.AxisRange(), graph.AxisElem(0)), x.Shape().Dim(0), -1)
+		here := graph.Reshape(graph.OneHot(at, f.height*f.width, dtypes.Float32), -1, f.height, f.width, 1)
+		out := graph.ReduceAllSum(graph.Mul(sheets[len(sheets)-1], graph.BroadcastToShape(here, sheets[len(sheets)-1].Shape())))
+		return graph.Reshape(graph.Slice(graph.Gradient(out, in)[0], graph.AxisRange(), graph.AxisRange(), graph.AxisRange(), graph.AxisElem(0)), x.Shape().Dim(0), -1)
 	})
 }
 
@@ -307,32 +307,36 @@ func (m *PictureModel[O]) Sensitivity(x Labeled, row, column int) (*mat.Dense, e
 func chunkOf(f frame) int { return max(1, min(chunk, 1<<16/(f.height*f.width))) }
 
 // apply runs a function of the network on every row.
-func (m *PictureModel[O]) apply(name string, chunk int, x Labeled, f func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node) (*mat.Dense, error) {
+func (m *PictureModel[O]) apply(ctx context.Context, name string, chunk int, x mat.Matrix, f func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node) (*mat.Dense, error) {
+	return m.applyAt(ctx, name, chunk, x, 0, func(s *model.Scope, c *canvas, like likelihood, x, _ *graph.Node, p pass) *graph.Node {
+		return f(s, c, like, x, p)
+	})
+}
+
+// applyAt is apply for a function that also takes the number of a pixel, [b] of it.
+func (m *PictureModel[O]) applyAt(ctx context.Context, name string, chunk int, x mat.Matrix, pixel int, f func(s *model.Scope, c *canvas, like likelihood, x, at *graph.Node, p pass) *graph.Node) (*mat.Dense, error) {
 	c, like, _, err := m.build()
 	if err != nil {
 		return nil, err
 	}
 	chunk = c.fits(chunk)
 	fr := m.Options.frame()
-	if _, err := ml.Dense(fr.method, x.X); err != nil {
+	if _, err := ml.Dense(fr.method, x); err != nil {
 		return nil, err
 	}
-	n, _ := x.X.Dims()
-	in, err := arrays(fr, x, identity(n))
+	n, _ := x.Dims()
+	in, err := arrays(fr, x, m.labels(n))
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := m.funcs.Get(name, "", m.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
-		var y *graph.Node
-		if c.classes > 0 {
-			y = in[1]
-		}
-		return []*graph.Node{f(s, c, like, in[0], classPass(c, y))}
+	in = append(in, neural.Classes(slices.Repeat([]int{pixel}, n)))
+	compiled, err := m.Func(name, nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+		return []*graph.Node{f(s, c, like, in[0], in[len(in)-1], classPass(c, in[1]))}
 	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := compiled.Rows(context.Background(), chunk, in...)
+	out, err := compiled.Rows(ctx, chunk, in...)
 	if err != nil {
 		return nil, err
 	}
@@ -341,8 +345,7 @@ func (m *PictureModel[O]) apply(name string, chunk int, x Labeled, f func(s *mod
 
 // Drawing is what is drawn from a model of pictures.
 type Drawing struct {
-	N       int        // how many pictures; 0 means as many as there are Labels, or rows of Start
-	Labels  []int      // what each shows, for a model of classes
+	N       int        // how many pictures; 0 means as many as rows of Start, or as labels that are given
 	Start   mat.Matrix // pictures whose first Known pixels are taken as given; nil for none
 	Known   int        // pixels, from the top, row by row
 	Naively bool       // one pass of the whole network for each pixel, as the definition says: the same pictures, in much more time
@@ -350,16 +353,11 @@ type Drawing struct {
 }
 
 // Sample draws n pictures. A picture depends on the seed and its number alone.
-func (m *PictureModel[O]) Sample(n int, seed uint64) (*mat.Dense, error) {
+func (m *PictureModel[O]) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	if n < 1 {
 		return nil, ml.BadParameter(m.Options.frame().method, "n", n, "at least 1")
 	}
-	return last(m.Draw(context.Background(), Drawing{N: n, Seed: seed}))
-}
-
-// SampleGiven draws a picture for each label.
-func (m *PictureModel[O]) SampleGiven(labels []int, seed uint64) (*mat.Dense, error) {
-	return last(m.Draw(context.Background(), Drawing{Labels: labels, Seed: seed}))
+	return neural.Last(m.Draw(ctx, Drawing{N: n, Seed: seed}))
 }
 
 // Draw draws pictures and yields them after each row of pixels, as far as they are: those to come are 0. Each value is a fresh one. When ctx ends it yields what there is beside the
@@ -367,7 +365,7 @@ func (m *PictureModel[O]) SampleGiven(labels []int, seed uint64) (*mat.Dense, er
 func (m *PictureModel[O]) Draw(ctx context.Context, d Drawing) iter.Seq2[*mat.Dense, error] {
 	return func(yield func(*mat.Dense, error) bool) {
 		f := m.Options.frame()
-		x, err := d.begin(f)
+		x, err := d.begin(f, m.given)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -382,7 +380,7 @@ func (m *PictureModel[O]) Draw(ctx context.Context, d Drawing) iter.Seq2[*mat.De
 		}
 		walks := make([]*Walk, n)
 		for i := range walks {
-			if walks[i], err = m.Walk(d.class(i)); err != nil {
+			if walks[i], err = m.walkOf(i); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -401,7 +399,7 @@ func (m *PictureModel[O]) Draw(ctx context.Context, d Drawing) iter.Seq2[*mat.De
 }
 
 // begin checks a drawing and makes the pictures, of which only the given pixels are there.
-func (d Drawing) begin(f frame) (*mat.Dense, error) {
+func (d Drawing) begin(f frame, labels []int) (*mat.Dense, error) {
 	bad := func(name string, value any, want string) (*mat.Dense, error) {
 		return nil, ml.BadParameter(f.method, "Drawing."+name, value, want)
 	}
@@ -423,15 +421,18 @@ func (d Drawing) begin(f frame) (*mat.Dense, error) {
 		}
 	}
 	if n == 0 {
-		n = len(d.Labels)
+		n = len(labels)
 	}
 	switch {
 	case n < 1:
-		return bad("N", d.N, "at least 1, or Labels or Start")
+		return bad("N", d.N, "at least 1, or Start")
 	case d.Known < 0 || d.Known > f.height*f.width || d.Known > 0 && start == nil:
 		return bad("Known", d.Known, fmt.Sprintf("0 to %d pixels of Start", f.height*f.width))
 	}
-	if err := checkLabels(f, d.Labels, n); err != nil {
+	if len(labels) == 1 {
+		labels = slices.Repeat(labels, n)
+	}
+	if err := checkLabels(f, labels, n); err != nil {
 		return nil, err
 	}
 	x := mat.NewDense(n, f.height*f.width, nil)
@@ -439,13 +440,6 @@ func (d Drawing) begin(f frame) (*mat.Dense, error) {
 		copy(x.RawRowView(i)[:d.Known], start.RawRowView(i))
 	}
 	return x, nil
-}
-
-func (d Drawing) class(i int) int {
-	if len(d.Labels) == 0 {
-		return 0
-	}
-	return d.Labels[i]
 }
 
 // drawCached draws a row of pixels of every picture.
@@ -475,7 +469,7 @@ func (m *PictureModel[O]) drawNaively(ctx context.Context, d Drawing, x, u *mat.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		all, err := m.conditionals(Labeled{X: x, Y: d.Labels}, n)
+		all, err := m.Conditionals(ctx, x)
 		if err != nil {
 			return err
 		}
@@ -486,7 +480,7 @@ func (m *PictureModel[O]) drawNaively(ctx context.Context, d Drawing, x, u *mat.
 				copy(p, all.RawRowView(i)[j*f.levels:])
 			}
 			if onEdge(p, u.At(i, j)) {
-				w, err := m.Walk(d.class(i))
+				w, err := m.walkOf(i)
 				if err != nil {
 					return err
 				}
@@ -518,8 +512,8 @@ func onEdge(p []float64, u float64) bool {
 }
 
 // Complete keeps the first known pixels of each picture, row by row from the top, and draws the others.
-func (m *PictureModel[O]) Complete(x Labeled, known int, seed uint64) (*mat.Dense, error) {
-	return last(m.Draw(context.Background(), Drawing{Start: x.X, Labels: x.Y, Known: known, Seed: seed}))
+func (m *PictureModel[O]) Complete(ctx context.Context, x mat.Matrix, known int, seed uint64) (*mat.Dense, error) {
+	return neural.Last(m.Draw(ctx, Drawing{Start: x, Known: known, Seed: seed}))
 }
 
 // square completes Height and Width.

@@ -1,7 +1,5 @@
 package autoregressive
 
-import "github.com/golatent/latent/pkg/ml"
-
 // Alphabet returns the number of levels: with Order and Start, a model of pictures without classes drives the coders of package coding.
 func (m *PictureModel[O]) Alphabet() int { return m.Options.frame().levels }
 
@@ -15,13 +13,11 @@ func (m *PictureModel[O]) Order() []int {
 	return order
 }
 
-// Start begins a picture; after its last pixel another one begins. See Walk, which it is, and which a model of classes wants instead: here its Predict is an error, as that of a model
-// that was put together by hand with weights that do not fit.
+// Start begins a picture; after its last pixel another one begins. See Walk, which it is. A model of
+// classes that is given none, or one that was put together by hand with weights that do not fit, has a
+// predictor whose Predict is an error.
 func (m *PictureModel[O]) Start() Predictor {
-	if f := m.Options.frame(); f.classes > 0 {
-		return failing{ml.BadParameter(f.method, "Classes", f.classes, "0, for pictures of no class in particular; Walk takes a class")}
-	}
-	w, err := m.Walk(0)
+	w, err := m.Walk()
 	if err != nil {
 		return failing{err}
 	}

@@ -17,7 +17,7 @@ import (
 // columns are a model that drives the coders, and what it says of pictures.
 type columns interface {
 	coding.Columns
-	LogProb(mat.Matrix) ([]float64, error)
+	withLogProb
 }
 
 // What a model of pictures encodes on one processor comes back on two, in no more bits than the network, on its backend, says, but for a coder's few.
@@ -48,7 +48,7 @@ func TestPicturesDriveTheCoder(t *testing.T) {
 				if !mat.Equal(back, x) {
 					t.Error("other pictures came back")
 				}
-				logp, err := m.LogProb(x)
+				logp, err := m.LogProb(t.Context(), x)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -61,14 +61,21 @@ func TestPicturesDriveTheCoder(t *testing.T) {
 	}
 }
 
-func TestModelOfClassesDrivesNoCoder(t *testing.T) {
+func TestModelOfClassesDrivesACoderWhereOneIsGiven(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	x := randomSymbols(3, 12, 9, 2)
-	m, err := PixelCNN{First: 3, Channels: 4, Classes: 2, Train: neural.Train{Steps: 2, Backend: "go"}}.FitLabeled(t.Context(), Labeled{X: x, Y: make([]int, 12)}, Labeled{})
+	m, err := PixelCNN{First: 3, Channels: 4, Classes: 2, Labels: make([]int, 12), Train: neural.Train{Steps: 2, Backend: "go"}}.Fit(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (coding.Arithmetic{}).EncodeRows(t.Context(), m, x); !errors.Is(err, ml.ErrParameter) {
+	if _, err := (coding.Arithmetic{}).EncodeRows(t.Context(), m, x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("a model of classes encodes pictures of no class: %v", err)
+	}
+	data, err := (coding.Arithmetic{}).EncodeRows(t.Context(), m.Given(0), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := (coding.Arithmetic{}).DecodeRows(t.Context(), m.Given(0), data); err != nil || !mat.Equal(back, x) {
+		t.Errorf("pictures of a given class come back as others (%v)", err)
 	}
 }

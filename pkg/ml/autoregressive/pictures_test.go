@@ -28,9 +28,9 @@ type pictured struct {
 	canvas       *canvas
 	like         likelihood
 	weights      neural.Weights
-	logProb      func(Labeled) ([]float64, error)
-	conditionals func(Labeled) (*mat.Dense, error)
-	draw         func(Drawing) (*mat.Dense, error)
+	logProb      func(x mat.Matrix, labels ...int) ([]float64, error)
+	conditionals func(x mat.Matrix, labels ...int) (*mat.Dense, error)
+	draw         func(d Drawing, labels ...int) (*mat.Dense, error)
 	walk         func(class int) (*Walk, error)
 }
 
@@ -52,7 +52,7 @@ func randomly[O architecture[O]](t *testing.T, name string, o O) pictured {
 	t.Setenv("GOMLX_BACKEND", "go")
 	f := o.frame()
 	x := randomSymbols(3, 24, f.height*f.width, max(f.levels, 2))
-	m, err := last(fitPictures(t.Context(), o, Labeled{X: x, Y: pictured{frame: f}.labels(24)}, Labeled{}))
+	m, err := neural.Last(fitPictures(t.Context(), labelled(o, pictured{frame: f}.labels(24)), x))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -60,7 +60,30 @@ func randomly[O architecture[O]](t *testing.T, name string, o O) pictured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pictured{name, m.Options.frame(), c, like, m.Weights, m.LogProbGiven, m.Conditionals, func(d Drawing) (*mat.Dense, error) { return last(m.Draw(t.Context(), d)) }, m.Walk}
+	ctx := t.Context()
+	return pictured{name, m.Options.frame(), c, like, m.Weights,
+		func(x mat.Matrix, labels ...int) ([]float64, error) { return m.Given(labels...).LogProb(ctx, x) },
+		func(x mat.Matrix, labels ...int) (*mat.Dense, error) { return m.Given(labels...).Conditionals(ctx, x) },
+		func(d Drawing, labels ...int) (*mat.Dense, error) {
+			return neural.Last(m.Given(labels...).Draw(ctx, d))
+		},
+		func(class int) (*Walk, error) {
+			if f.classes == 0 {
+				return m.Walk()
+			}
+			return m.Given(class).Walk()
+		}}
+}
+
+// labelled is o with what its pictures show.
+func labelled[O architecture[O]](o O, labels []int) O {
+	switch p := any(&o).(type) {
+	case *PixelCNN:
+		p.Labels = labels
+	case *PixelCNNPP:
+		p.Labels = labels
+	}
+	return o
 }
 
 // pictureModels are one of each kind.
@@ -82,14 +105,11 @@ func TestPicturesNormalize(t *testing.T) {
 	for _, m := range pictureModels(t, 3, 3, 2) {
 		all := everyRow(9, 2)
 		for class := range max(m.frame.classes, 1) {
-			x := Labeled{X: all}
+			var given []int
 			if m.frame.classes > 0 {
-				x.Y = make([]int, 512)
-				for i := range x.Y {
-					x.Y[i] = class
-				}
+				given = []int{class}
 			}
-			logp, err := m.logProb(x)
+			logp, err := m.logProb(all, given...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +244,7 @@ func TestWalkIsTheGraph(t *testing.T) {
 	for _, m := range pictureModels(t, 5, 7, 4) {
 		const n = 4
 		x := randomSymbols(9, n, 35, 4)
-		want, err := m.conditionals(Labeled{X: x, Y: m.labels(n)})
+		want, err := m.conditionals(x, m.labels(n)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,26 +282,26 @@ func TestPicturesSampleAsTheNaiveLoop(t *testing.T) {
 	for _, levels := range []int{2, 5} {
 		for _, m := range pictureModels(t, 4, 5, levels) {
 			for seed := range uint64(3) {
-				d := Drawing{N: 6, Labels: m.labels(6), Seed: seed}
-				fast, err := m.draw(d)
+				d := Drawing{N: 6, Seed: seed}
+				fast, err := m.draw(d, m.labels(6)...)
 				if err != nil {
 					t.Fatal(err)
 				}
 				d.Naively = true
-				slow, err := m.draw(d)
+				slow, err := m.draw(d, m.labels(6)...)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if !mat.Equal(fast, slow) {
 					t.Errorf("%s, %d levels, seed %d: other pictures than by the naive loop", m.name, levels, seed)
 				}
-				few, err := m.draw(Drawing{N: 2, Labels: m.labels(2), Seed: seed})
+				few, err := m.draw(Drawing{N: 2, Seed: seed}, m.labels(2)...)
 				if err != nil || !mat.Equal(few, fast.Slice(0, 2, 0, 20)) {
 					t.Errorf("%s: two pictures are not the first two of six (%v)", m.name, err)
 				}
 			}
 			start := randomSymbols(2, 3, 20, levels)
-			done, err := m.draw(Drawing{Start: start, Labels: m.labels(3), Known: 11, Seed: 1})
+			done, err := m.draw(Drawing{Start: start, Known: 11, Seed: 1}, m.labels(3)...)
 			if err != nil || !mat.Equal(done.Slice(0, 3, 0, 11), start.Slice(0, 3, 0, 11)) {
 				t.Errorf("%s: a completion does not keep what is known (%v)", m.name, err)
 			}
@@ -300,12 +320,12 @@ func TestPicturesSamplesFollowTheModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logp, err := m.LogProb(everyRow(4, 3))
+	logp, err := m.LogProb(t.Context(), everyRow(4, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const n = 4000
-	s, err := m.Sample(n, 1)
+	s, err := m.Sample(t.Context(), n, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,18 +367,18 @@ func TestPicturesFindStripes(t *testing.T) {
 		}
 	}
 	train := neural.Train{Steps: 250, Batch: 50, LearningRate: 0.01, Schedule: neural.Cosine, Backend: "go"}
-	m, err := PixelCNN{Classes: 2, Gated: true, Channels: 8, Layers: 1, First: 3, Dropout: -1, Train: train}.FitLabeled(t.Context(), Labeled{x, y}, Labeled{})
+	m, err := PixelCNN{Classes: 2, Gated: true, Channels: 8, Layers: 1, First: 3, Dropout: -1, Labels: y, Train: train}.Fit(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	logp, err := m.LogProbGiven(Labeled{x, y})
+	logp, err := m.Given(y...).LogProb(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if nats := -stat.Mean(logp, nil); nats < 3*math.Ln2-0.1 || nats > 3*math.Ln2+0.1 {
 		t.Errorf("%.3f nats, want %.3f", nats, 3*math.Ln2)
 	}
-	s, err := m.SampleGiven([]int{0, 1, 0, 1, 1, 1}, 3)
+	s, err := m.Given(0, 1, 0, 1, 1, 1).Sample(t.Context(), 6, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,10 +387,10 @@ func TestPicturesFindStripes(t *testing.T) {
 			t.Errorf("a picture of class %d begins with %v", class, s.At(i, 0))
 		}
 	}
-	if _, err := m.LogProb(x); !errors.Is(err, ml.ErrShape) {
+	if _, err := m.LogProb(t.Context(), x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("pictures without labels, of a model with classes: %v", err)
 	}
-	if _, err := m.Walk(2); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Given(2).Walk(); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a walk of a class that there is not: %v", err)
 	}
 }
@@ -405,7 +425,7 @@ func TestPicturesOnBothBackends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameOnBothBackends(t, x, m, &PixelCNNModel{Options: m.Options, Weights: m.Weights})
+	sameOnBothBackends(t, x, m)
 }
 
 func TestPicturesConformance(t *testing.T) {
@@ -485,7 +505,7 @@ func TestPicturesRefuse(t *testing.T) {
 		"dropout": {PixelCNN{Dropout: 1}, x, "Dropout", ml.ErrParameter}, "NaN dropout": {PixelCNN{Dropout: math.NaN()}, x, "Dropout", ml.ErrParameter},
 		"no square": {PixelCNN{}, x.Slice(0, 10, 0, 8), "Height, Width", ml.ErrParameter}, "height": {PixelCNN{Height: -3, Width: 3}, x, "Height", ml.ErrParameter},
 		"one side": {PixelCNN{Height: 3}, x, "Height, Width", ml.ErrParameter}, "other size": {PixelCNN{Height: 3, Width: 4}, x, "3·4", ml.ErrShape},
-		"batch": {PixelCNN{Train: neural.Train{Batch: 11}}, x, "Batch", ml.ErrParameter}, "holdout": {PixelCNN{Train: neural.Train{Holdout: 1}}, x, "Holdout", ml.ErrParameter},
+		"batch": {PixelCNN{Train: neural.Train{Batch: -1}}, x, "Batch", ml.ErrParameter}, "holdout": {PixelCNN{Train: neural.Train{Holdout: 1}}, x, "Holdout", ml.ErrParameter},
 		"classes without labels": {PixelCNN{Classes: 2}, x, "labels", ml.ErrShape}, "classes": {PixelCNN{Classes: -1}, x, "Classes", ml.ErrParameter},
 	} {
 		if _, err := c.o.Fit(t.Context(), c.x); !errors.Is(err, c.cause) || !strings.Contains(err.Error(), c.says) {
@@ -498,13 +518,17 @@ func TestPicturesRefuse(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		train, validation Labeled
-		cause             error
+		labels     []int
+		validation mat.Matrix
+		its        []int
+		cause      error
 	}{
-		"too few labels": {Labeled{x, []int{0, 1}}, Labeled{}, ml.ErrShape}, "a label too high": {Labeled{x, []int{0, 1, 0, 1, 0, 1, 0, 1, 0, 2}}, Labeled{}, ml.ErrParameter},
-		"other validation": {Labeled{x, make([]int, 10)}, Labeled{mat.NewDense(2, 4, nil), []int{0, 1}}, ml.ErrShape},
+		"no labels": {nil, nil, nil, ml.ErrShape}, "too few labels": {[]int{0, 1}, nil, nil, ml.ErrShape}, "a label too high": {[]int{0, 1, 0, 1, 0, 1, 0, 1, 0, 2}, nil, nil, ml.ErrParameter},
+		"other validation": {make([]int, 10), mat.NewDense(2, 4, nil), []int{0, 1}, ml.ErrShape}, "validation without labels": {make([]int, 10), x, nil, ml.ErrShape},
 	} {
-		if _, err := (PixelCNN{Classes: 2, Train: brief(1)}).FitLabeled(t.Context(), c.train, c.validation); !errors.Is(err, c.cause) {
+		o := PixelCNN{Classes: 2, Labels: c.labels, Train: brief(1)}
+		o.Train.Validation, o.Train.ValidationLabels = c.validation, c.its
+		if _, err := o.Fit(t.Context(), x); !errors.Is(err, c.cause) {
 			t.Errorf("%s: %v, want an error that wraps %q", name, err, c.cause)
 		}
 	}
@@ -512,32 +536,31 @@ func TestPicturesRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.LogProb(mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := m.LogProb(t.Context(), mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("four columns for nine: %v", err)
 	}
-	if _, err := m.Conditionals(Labeled{X: wrong}); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Conditionals(t.Context(), wrong); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a level too high: %v", err)
 	}
-	if _, err := m.LogProbGiven(Labeled{x, make([]int, 10)}); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Given(make([]int, 10)...).LogProb(t.Context(), x); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("labels for a model without classes: %v", err)
 	}
-	if _, err := m.Sensitivity(Labeled{X: x}, 3, 0); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Sensitivity(t.Context(), x, 3, 0); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a pixel outside: %v", err)
 	}
-	if _, err := m.Sample(0, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Sample(t.Context(), 0, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("no samples: %v", err)
 	}
 	for name, d := range map[string]Drawing{
-		"nothing": {}, "negative": {N: -1}, "known of nothing": {N: 2, Known: 3}, "known too many": {Start: x, Known: 10}, "other number": {N: 3, Start: x}, "labels": {Labels: []int{1}},
-		"a level too high": {Start: wrong, Known: 1},
+		"nothing": {}, "negative": {N: -1}, "known of nothing": {N: 2, Known: 3}, "known too many": {Start: x, Known: 10}, "other number": {N: 3, Start: x}, "a level too high": {Start: wrong, Known: 1},
 	} {
-		if _, err := last(m.Draw(t.Context(), d)); !errors.Is(err, ml.ErrParameter) {
+		if _, err := neural.Last(m.Draw(t.Context(), d)); !errors.Is(err, ml.ErrParameter) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	broken := &PixelCNNModel{Options: m.Options, Weights: m.Weights}
+	broken := &PixelCNNModel{Options: m.Options, Trained: neural.Trained{Weights: m.Weights}}
 	broken.Options.Channels = 4
-	if _, err := broken.Sample(1, 1); !errors.Is(err, ml.ErrShape) {
+	if _, err := broken.Sample(t.Context(), 1, 1); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("weights of another network: %v", err)
 	}
 }
@@ -551,7 +574,7 @@ func TestSensitivity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := m.Sensitivity(Labeled{X: x}, 4, 3)
+		s, err := m.Sensitivity(t.Context(), x, 4, 3)
 		if err != nil {
 			t.Fatal(err)
 		}

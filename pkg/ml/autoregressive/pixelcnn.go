@@ -24,6 +24,7 @@ type PixelCNN struct {
 	Layers        int     // after the first; 0 means 2
 	First, Kernel int     // size of the first kernel and of those after it; odd. 0 means 15, which reads all of a picture of 8×8, and 3
 	Classes       int     // a model of pictures given what they show, one of so many; 0 means none
+	Labels        []int   // what each row of x shows, 0 to Classes−1, where there are Classes
 	Dropout       float64 // share of numbers that a step leaves out, in each layer; 0 means 0.3, negative none
 	Train         neural.Train
 }
@@ -35,37 +36,28 @@ func init() { ml.Register[PixelCNNModel]("autoregressive.PixelCNNModel") }
 
 const pixelCNNMethod = "autoregressive.PixelCNN"
 
-// Fit trains on the rows of x, of which Train.Holdout are kept for validation. The error is ml.ErrParameter for an option or an entry of x out of range, ml.ErrShape for a number of columns that
+// Fit trains on the rows of x, with validation data (Train.Validation, Train.Holdout)
+// the weights kept are those of the report with the lowest validation loss. The error is ml.ErrParameter for an option or an entry of x out of range, ml.ErrShape for a number of columns that
 // is not Height·Width, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a *neural.Diverged, and ctx.Err() along with the model so far.
 func (o PixelCNN) Fit(ctx context.Context, x mat.Matrix) (*PixelCNNModel, error) {
-	return last(o.Iterate(ctx, x))
-}
-
-// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss.
-func (o PixelCNN) FitValidated(ctx context.Context, x, validation mat.Matrix) (*PixelCNNModel, error) {
-	return last(fitPictures(ctx, o, Labeled{X: x}, Labeled{X: validation}))
-}
-
-// FitLabeled trains a model of classes. Validation pictures may be left out.
-func (o PixelCNN) FitLabeled(ctx context.Context, train, validation Labeled) (*PixelCNNModel, error) {
-	return last(fitPictures(ctx, o, train, validation))
+	return neural.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.
 func (o PixelCNN) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*PixelCNNModel, error] {
-	return fitPictures(ctx, o, Labeled{X: x}, Labeled{})
+	return fitPictures(ctx, o, x)
 }
 
 func (o PixelCNN) frame() frame {
 	return frame{pixelCNNMethod, o.Height, o.Width, o.Levels, o.Classes}
 }
 
-func (o PixelCNN) training(n int) neural.Train {
-	return o.Train.Or(neural.Train{Steps: 1000, Batch: min(32, n), LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
+func (o PixelCNN) training() (neural.Train, []int) {
+	return o.Train.Or(neural.Train{Steps: 1000, Batch: 32, LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100}), o.Labels
 }
 
 func (o PixelCNN) bare() PixelCNN {
-	o.Train = neural.Train{}
+	o.Train, o.Labels = neural.Train{}, nil
 	return o
 }
 

@@ -32,7 +32,7 @@ func TestPixelCNNOnDigits(t *testing.T) {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("gated %v, seed %d", gated, seed), func(t *testing.T) {
 				start := time.Now()
-				m, err := PixelCNN{Gated: gated, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
+				m, err := PixelCNN{Gated: gated, Train: neural.Train{Seed: seed, Validation: validation}}.Fit(t.Context(), train)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -56,7 +56,7 @@ func TestPixelCNNPPOnDigits(t *testing.T) {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("components %d, seed %d", components, seed), func(t *testing.T) {
 				start := time.Now()
-				m, err := PixelCNNPP{Levels: 17, Components: components, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
+				m, err := PixelCNNPP{Levels: 17, Components: components, Train: neural.Train{Seed: seed, Validation: validation}}.Fit(t.Context(), train)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -86,19 +86,19 @@ func BenchmarkSample(b *testing.B) {
 }
 
 func race[O architecture[O]](b *testing.B, name string, o O, x *mat.Dense) {
-	m, err := last(fitPictures(b.Context(), o, Labeled{X: x}, Labeled{}))
+	m, err := neural.Last(fitPictures(b.Context(), o, x))
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := last(m.Draw(b.Context(), Drawing{Start: x.Slice(0, 1, 0, 784), Known: 783, Naively: true})); err != nil { // compiles
+	if _, err := neural.Last(m.Draw(b.Context(), Drawing{Start: x.Slice(0, 1, 0, 784), Known: 783, Naively: true})); err != nil { // compiles
 		b.Fatal(err)
 	}
-	fast, err1 := m.Sample(1, 0)
+	fast, err1 := m.Sample(b.Context(), 1, 0)
 	slow, naive := (*mat.Dense)(nil), 0.0
 	var err2 error
 	b.Run(name+"/naive", func(b *testing.B) {
 		for b.Loop() {
-			slow, err2 = last(m.Draw(b.Context(), Drawing{N: 1, Naively: true}))
+			slow, err2 = neural.Last(m.Draw(b.Context(), Drawing{N: 1, Naively: true}))
 		}
 		naive = b.Elapsed().Seconds() / float64(b.N)
 	})
@@ -107,7 +107,7 @@ func race[O architecture[O]](b *testing.B, name string, o O, x *mat.Dense) {
 	}
 	b.Run(name+"/cached", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := m.Sample(1, 0); err != nil {
+			if _, err := m.Sample(b.Context(), 1, 0); err != nil {
 				b.Fatal(err)
 			}
 		}

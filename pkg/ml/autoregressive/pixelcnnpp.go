@@ -25,6 +25,7 @@ type PixelCNNPP struct {
 	First         int     // size of the first kernel, odd; 0 means 7
 	Halvings      int     // how often pictures are halved; 0 means twice if the smaller side has 16 pixels or more, else never; negative never
 	Classes       int     // a model of pictures given what they show, one of so many; 0 means none
+	Labels        []int   // what each row of x shows, 0 to Classes−1, where there are Classes
 	Dropout       float64 // share of numbers that a step leaves out, in each block; 0 means 0.2, negative none
 	Train         neural.Train
 }
@@ -38,34 +39,24 @@ const pixelCNNPPMethod = "autoregressive.PixelCNNPP"
 
 // Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of PixelCNN.Fit.
 func (o PixelCNNPP) Fit(ctx context.Context, x mat.Matrix) (*PixelCNNPPModel, error) {
-	return last(o.Iterate(ctx, x))
-}
-
-// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss.
-func (o PixelCNNPP) FitValidated(ctx context.Context, x, validation mat.Matrix) (*PixelCNNPPModel, error) {
-	return last(fitPictures(ctx, o, Labeled{X: x}, Labeled{X: validation}))
-}
-
-// FitLabeled trains a model of classes. Validation pictures may be left out.
-func (o PixelCNNPP) FitLabeled(ctx context.Context, train, validation Labeled) (*PixelCNNPPModel, error) {
-	return last(fitPictures(ctx, o, train, validation))
+	return neural.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.
 func (o PixelCNNPP) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*PixelCNNPPModel, error] {
-	return fitPictures(ctx, o, Labeled{X: x}, Labeled{})
+	return fitPictures(ctx, o, x)
 }
 
 func (o PixelCNNPP) frame() frame {
 	return frame{pixelCNNPPMethod, o.Height, o.Width, o.Levels, o.Classes}
 }
 
-func (o PixelCNNPP) training(n int) neural.Train {
-	return o.Train.Or(neural.Train{Steps: 800, Batch: min(32, n), LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
+func (o PixelCNNPP) training() (neural.Train, []int) {
+	return o.Train.Or(neural.Train{Steps: 800, Batch: 32, LearningRate: 5e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100}), o.Labels
 }
 
 func (o PixelCNNPP) bare() PixelCNNPP {
-	o.Train = neural.Train{}
+	o.Train, o.Labels = neural.Train{}, nil
 	return o
 }
 

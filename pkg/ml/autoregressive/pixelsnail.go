@@ -45,25 +45,20 @@ const pixelSNAILMethod = "autoregressive.PixelSNAIL"
 
 // Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of PixelCNN.Fit.
 func (o PixelSNAIL) Fit(ctx context.Context, x mat.Matrix) (*PixelSNAILModel, error) {
-	return last(o.Iterate(ctx, x))
-}
-
-// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss.
-func (o PixelSNAIL) FitValidated(ctx context.Context, x, validation mat.Matrix) (*PixelSNAILModel, error) {
-	return last(fitPictures(ctx, o, Labeled{X: x}, Labeled{X: validation}))
+	return neural.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.
 func (o PixelSNAIL) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*PixelSNAILModel, error] {
-	return fitPictures(ctx, o, Labeled{X: x}, Labeled{})
+	return fitPictures(ctx, o, x)
 }
 
 func (o PixelSNAIL) frame() frame {
 	return frame{pixelSNAILMethod, o.Height, o.Width, o.Levels, 0}
 }
 
-func (o PixelSNAIL) training(n int) neural.Train {
-	return o.Train.Or(neural.Train{Steps: 1000, Batch: min(64, n), LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100})
+func (o PixelSNAIL) training() (neural.Train, []int) {
+	return o.Train.Or(neural.Train{Steps: 1000, Batch: 64, LearningRate: 2e-3, Schedule: neural.Cosine, EMA: 0.99, ClipNorm: 100}), nil
 }
 
 func (o PixelSNAIL) bare() PixelSNAIL {
@@ -246,9 +241,10 @@ func (l coordinates) column(w constants) (column, error) {
 	}, err
 }
 
-// Looks returns where a pixel of each row of x looks in a block of the network, from 0: n × pixels for each head, the weights of its attention, which are 0 at the pixel itself and at
-// all that come later and sum to 1 (to 0 for the first pixel).
-func Looks(m *PixelSNAILModel, x mat.Matrix, block, row, column int) (heads []*mat.Dense, err error) {
+// AttentionMaps returns where a pixel of each row of x looks in a block of the network, from 0: n × pixels
+// for each head, the weights of its attention, which are 0 at the pixel itself and at all that come later
+// and sum to 1 (to 0 for the first pixel).
+func AttentionMaps(ctx context.Context, m *PixelSNAILModel, x mat.Matrix, block, row, column int) (heads []*mat.Dense, err error) {
 	o := m.Options
 	switch {
 	case o.NoAttention:
@@ -258,17 +254,19 @@ func Looks(m *PixelSNAILModel, x mat.Matrix, block, row, column int) (heads []*m
 	case row < 0 || row >= o.Height || column < 0 || column >= o.Width:
 		return nil, ml.BadParameter(pixelSNAILMethod, "row, column", fmt.Sprintf("%d, %d", row, column), fmt.Sprintf("a pixel of %d×%d", o.Height, o.Width))
 	}
-	all, err := m.apply(fmt.Sprintf("looks-%d-%d-%d", block, row, column), chunkOf(o.frame()), Labeled{X: x}, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
-		sheets := c.graph(s, inputOf(x, like.levels()), p)
-		for _, l := range c.layers {
-			if a, ok := l.layer.(attending); ok && strings.HasPrefix(l.name, fmt.Sprintf("block%d/", block)) {
-				_, weights := a.look([]*graph.Node{sheets[l.in[0].id], sheets[l.in[1].id], sheets[l.in[2].id]})
-				one := graph.Slice(weights, graph.AxisRange(), graph.AxisElem(row*o.Width+column), graph.AxisRange()) // [b·heads, 1, pixels]
-				return graph.Reshape(one, x.Shape().Dim(0), -1)
+	all, err := m.applyAt(ctx, fmt.Sprintf("attention map %d", block), chunkOf(o.frame()), x, row*o.Width+column,
+		func(s *model.Scope, c *canvas, like likelihood, x, at *graph.Node, p pass) *graph.Node {
+			sheets := c.graph(s, inputOf(x, like.levels()), p)
+			for _, l := range c.layers {
+				if a, ok := l.layer.(attending); ok && strings.HasPrefix(l.name, fmt.Sprintf("block%d/", block)) {
+					_, weights := a.look([]*graph.Node{sheets[l.in[0].id], sheets[l.in[1].id], sheets[l.in[2].id]})
+					b, pixels := x.Shape().Dim(0), o.Height*o.Width
+					query := graph.OneHot(at, pixels, dtypes.Float32) // [b, pixels]
+					return graph.Reshape(graph.Einsum("bhqk,bq->bhk", graph.Reshape(weights, b, o.Heads, pixels, pixels), query), b, -1)
+				}
 			}
-		}
-		panic(fmt.Errorf("block %d has no attention", block))
-	})
+			panic(fmt.Errorf("block %d has no attention", block))
+		})
 	if err != nil {
 		return nil, err
 	}

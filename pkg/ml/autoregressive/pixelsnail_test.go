@@ -76,7 +76,7 @@ func TestPixelSNAILSeesAllBeforeAndNothingElse(t *testing.T) {
 		fit := mustSNAIL(t, o, randomSymbols(2, 20, h*w, levels))
 		x := randomSymbols(3, 3, h*w, levels)
 		for j := range h * w {
-			g, err := fit.Sensitivity(Labeled{X: x}, j/w, j%w)
+			g, err := fit.Sensitivity(t.Context(), x, j/w, j%w)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,11 +101,11 @@ func TestPixelSNAILWalks(t *testing.T) {
 		levels := max(o.Levels, 2)
 		fit := mustSNAIL(t, o, randomSymbols(4, 20, h*w, levels))
 		x := randomSymbols(5, 2, h*w, levels)
-		want, err := fit.Conditionals(Labeled{X: x})
+		want, err := fit.Conditionals(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		walk, err := fit.Walk(0)
+		walk, err := fit.Walk()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,11 +132,11 @@ func TestPixelSNAILWalks(t *testing.T) {
 				walk.Observe(int(x.At(i, j)))
 			}
 		}
-		fast, err := fit.Sample(4, 6)
+		fast, err := fit.Sample(t.Context(), 4, 6)
 		if err != nil {
 			t.Fatal(err)
 		}
-		slow, err := last(fit.Draw(t.Context(), Drawing{N: 4, Seed: 6, Naively: true}))
+		slow, err := neural.Last(fit.Draw(t.Context(), Drawing{N: 4, Seed: 6, Naively: true}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestAttentionReachesWhatKernelsDoNot(t *testing.T) {
 	o.Height, o.Width = 6, 4
 	for _, alone := range []bool{true, false} {
 		o.NoAttention = alone
-		g, err := mustSNAIL(t, o, x).Sensitivity(Labeled{X: x}, 5, 3)
+		g, err := mustSNAIL(t, o, x).Sensitivity(t.Context(), x, 5, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,13 +163,13 @@ func TestAttentionReachesWhatKernelsDoNot(t *testing.T) {
 	}
 }
 
-func TestLooks(t *testing.T) {
+func TestAttentionMaps(t *testing.T) {
 	o := smallSNAIL(5)
 	o.Blocks, o.Heads = 2, 3
 	fit := mustSNAIL(t, o, randomSymbols(1, 20, 16, 2))
 	x := randomSymbols(2, 4, 16, 2)
 	for j := range 16 {
-		heads, err := Looks(fit, x, 1, j/4, j%4)
+		heads, err := AttentionMaps(t.Context(), fit, x, 1, j/4, j%4)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,12 +194,12 @@ func TestLooks(t *testing.T) {
 		}
 	}
 	for _, bad := range [][3]int{{2, 0, 0}, {-1, 0, 0}, {0, 4, 0}, {0, 0, -1}} {
-		if _, err := Looks(fit, x, bad[0], bad[1], bad[2]); !errors.Is(err, ml.ErrParameter) {
+		if _, err := AttentionMaps(t.Context(), fit, x, bad[0], bad[1], bad[2]); !errors.Is(err, ml.ErrParameter) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
 	o.NoAttention = true
-	if _, err := Looks(mustSNAIL(t, o, x), x, 0, 1, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := AttentionMaps(t.Context(), mustSNAIL(t, o, x), x, 0, 1, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a network without attention: %v", err)
 	}
 }
@@ -313,7 +313,7 @@ func TestPictureScores(t *testing.T) {
 	}
 	along.MulVec(u, direction)
 	moved := func(by float64) []float64 {
-		m, at := &PixelSNAILModel{Options: fit.Options, Weights: neural.Weights{Names: fit.Weights.Names, Shapes: fit.Weights.Shapes}}, 0
+		m, at := &PixelSNAILModel{Options: fit.Options, Trained: neural.Trained{Weights: neural.Weights{Names: fit.Weights.Names, Shapes: fit.Weights.Shapes}}}, 0
 		for _, v := range fit.Weights.Values {
 			v = mat.DenseCopyOf(v)
 			for i := range v.RawMatrix().Data {
@@ -340,7 +340,7 @@ func BenchmarkPixelSNAILSample28(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := fit.Sample(1, 1); err != nil {
+		if _, err := fit.Sample(b.Context(), 1, 1); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -357,7 +357,7 @@ func TestPixelSNAILOnDigits(t *testing.T) {
 		for _, alone := range []bool{false, true} {
 			t.Run(fmt.Sprintf("seed %d, attention %v", seed, !alone), func(t *testing.T) {
 				began := time.Now()
-				fit, err := PixelSNAIL{NoAttention: alone, Train: neural.Train{Seed: seed}}.FitValidated(t.Context(), train, validation)
+				fit, err := PixelSNAIL{NoAttention: alone, Train: neural.Train{Seed: seed, Validation: validation}}.Fit(t.Context(), train)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -28,9 +28,9 @@ func TestSavedModelsOfFormat1(t *testing.T) {
 
 // likelihoods fit a model of rows, and say what a fitted one makes of some of them.
 func likelihoods[M interface {
-	LogProb(mat.Matrix) ([]float64, error)
+	LogProb(context.Context, mat.Matrix) ([]float64, error)
 }](ctx context.Context, fit func(context.Context, mat.Matrix) (M, error), d, levels int) (func() (M, error), func(M) ([]float64, error)) {
-	return func() (M, error) { return fit(ctx, mltest.Stripes(30, d, levels)) }, func(m M) ([]float64, error) { return m.LogProb(mltest.Stripes(8, d, levels)) }
+	return func() (M, error) { return fit(ctx, mltest.Stripes(30, d, levels)) }, func(m M) ([]float64, error) { return m.LogProb(ctx, mltest.Stripes(8, d, levels)) }
 }
 
 // encodes holds a model to the bytes that it made of symbols.
@@ -58,13 +58,13 @@ func TestSavedNetworksOfFormat1(t *testing.T) {
 		fit, says := likelihoods(ctx, c.o.Fit, 16, 3)
 		encodes(t, name, mltest.Stays(t, "testdata/pixelcnn-"+name+"-trained1.zip", fit, says), mltest.Integers(mltest.Stripes(8, 16, 3)), c.code)
 	}
-	classes := Labeled{X: mltest.Stripes(30, 16, 3), Y: make([]int, 30)}
-	for i := range classes.Y {
-		classes.Y[i] = i % 2
+	pictures, labels := mltest.Stripes(30, 16, 3), make([]int, 30)
+	for i := range labels {
+		labels[i] = i % 2
 	}
 	mltest.Stays(t, "testdata/pixelcnn-classes-trained1.zip", func() (*PixelCNNModel, error) {
-		return PixelCNN{Levels: 3, First: 3, Channels: 3, Layers: 1, Gated: true, Classes: 2, Train: b}.FitLabeled(ctx, classes, Labeled{})
-	}, func(m *PixelCNNModel) ([]float64, error) { return m.LogProbGiven(classes) })
+		return PixelCNN{Levels: 3, First: 3, Channels: 3, Layers: 1, Gated: true, Classes: 2, Labels: labels, Train: b}.Fit(ctx, pictures)
+	}, func(m *PixelCNNModel) ([]float64, error) { return m.Given(labels...).LogProb(ctx, pictures) })
 
 	for name, c := range map[string]struct {
 		o    PixelCNNPP

@@ -39,13 +39,9 @@ const (
 
 // SuperResolutionModel is a trained SuperResolution.
 type SuperResolutionModel struct {
-	Options SuperResolution // all filled in
-	Weights neural.Weights
-	History neural.History
-	Backend string // which backend trained it, and why
-	Stopped string // why the training ended: "steps" or "patience"; "" before it did
+	neural.Trained
+	Options SuperResolution // all filled in, without Train
 
-	funcs neural.Funcs
 	built built
 }
 
@@ -53,27 +49,18 @@ func init() { ml.Register[SuperResolutionModel]("autoregressive.SuperResolutionM
 
 const superMethod = "autoregressive.SuperResolution"
 
-// Fit trains on the rows of x, the high pictures, of which Network.Train.Holdout are kept for validation. Errors are those of PixelCNN.Fit.
+// Fit trains on the rows of x, the high pictures, with validation data where Network.Train has them.
+// Errors are those of PixelCNN.Fit.
 func (o SuperResolution) Fit(ctx context.Context, x mat.Matrix) (*SuperResolutionModel, error) {
-	return last(o.Iterate(ctx, x))
-}
-
-// FitValidated trains on one matrix and validates on another: the weights kept are those of the report with the lowest validation loss.
-func (o SuperResolution) FitValidated(ctx context.Context, x, validation mat.Matrix) (*SuperResolutionModel, error) {
-	return last(o.iterate(ctx, x, validation))
+	return neural.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.
 func (o SuperResolution) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*SuperResolutionModel, error] {
-	return o.iterate(ctx, x, nil)
-}
-
-func (o SuperResolution) iterate(ctx context.Context, x, validation mat.Matrix) iter.Seq2[*SuperResolutionModel, error] {
-	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *SuperResolutionModel, error) {
-		full, t, p, err := o.problem(x, validation)
-		return t, p, func(r *neural.Result) *SuperResolutionModel {
-			return &SuperResolutionModel{Options: full, Weights: r.Weights, History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-		}, err
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *SuperResolutionModel, error) {
+		full, p, err := o.problem(x)
+		t, _ := o.Network.training()
+		return t, p, func(r neural.Trained) *SuperResolutionModel { return &SuperResolutionModel{Trained: r, Options: full} }, err
 	})
 }
 
@@ -99,33 +86,32 @@ func (o SuperResolution) complete(d int) (SuperResolution, error) {
 	return o, nil
 }
 
-func (o SuperResolution) problem(x, validation mat.Matrix) (full SuperResolution, t neural.Train, p neural.Problem, err error) {
+func (o SuperResolution) problem(x mat.Matrix) (full SuperResolution, p neural.Problem, err error) {
 	p.Method = superMethod
 	y, err := ml.Dense(superMethod, x)
 	if err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
 	_, d := y.Dims()
 	if full, err = o.complete(d); err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
-	rows, held, from, t, err := split(superMethod, "Network.Train.Holdout", y, validation, full.Network.training)
+	full.Network = full.Network.bare()
+	parts, err := o.Network.Train.Divide(superMethod, y)
 	if err != nil {
-		return full, t, p, err
+		return full, p, err
 	}
-	if p.Data, err = full.arrays(superMethod, y, rows); err != nil {
-		return full, t, p, err
+	if p.Data, err = full.arrays(superMethod, parts.Train); err != nil {
+		return full, p, err
 	}
-	if len(held) > 0 {
-		if p.Validation, err = full.arrays(superMethod, from, held); err != nil {
-			return full, t, p, fmt.Errorf("validation: %w", err)
+	if parts.Validation != nil {
+		if p.Validation, err = full.arrays(superMethod, parts.Validation); err != nil {
+			return full, p, fmt.Errorf("validation: %w", err)
 		}
 	}
 	c, like := full.network()
 	p.Noise = c.noise()
-	bare := full
-	bare.Network.Train = neural.Train{} // neural.Train holds its own options to those of a checkpoint
-	p.Options = fmt.Sprintf("%+v", bare)
+	p.Options = full
 	p.Loss = func(s *model.Scope, b neural.Batch) neural.Loss {
 		pass := pass{given: b.Data[1]}
 		if b.Training {
@@ -133,11 +119,11 @@ func (o SuperResolution) problem(x, validation mat.Matrix) (full SuperResolution
 		}
 		return neural.Loss{Total: graph.Neg(graph.ReduceAllMean(full.logProb(s, c, like, b.Data[0], pass)))}
 	}
-	return full, t, p, nil
+	return full, p, nil
 }
 
-// arrays checks high pictures, takes some of their rows and lowers them.
-func (o SuperResolution) arrays(method string, x *mat.Dense, rows []int) ([]*neural.Array, error) {
+// arrays checks high pictures and lowers them.
+func (o SuperResolution) arrays(method string, x *mat.Dense) ([]*neural.Array, error) {
 	f := o.Network.frame()
 	y, err := symbols(method, x, f.levels)
 	if err != nil {
@@ -146,7 +132,6 @@ func (o SuperResolution) arrays(method string, x *mat.Dense, rows []int) ([]*neu
 	if err := ml.Columns(method, y, f.height*f.width); err != nil {
 		return nil, err
 	}
-	y = pick(y, rows)
 	high, err := neural.Rows(method, y, f.height, f.width)
 	if err != nil {
 		return nil, err
@@ -261,7 +246,7 @@ func (m *SuperResolutionModel) build() (*canvas, likelihood, []column, error) {
 
 // LogProb returns log p(high | low) of each row of x, a high picture that holds its low one, in nats. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for another number
 // of columns, and those of ml.Dense.
-func (m *SuperResolutionModel) LogProb(x mat.Matrix) ([]float64, error) {
+func (m *SuperResolutionModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	c, like, _, err := m.build()
 	if err != nil {
 		return nil, err
@@ -270,17 +255,17 @@ func (m *SuperResolutionModel) LogProb(x mat.Matrix) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := m.Options.arrays(superMethod, y, identity(y.RawMatrix().Rows))
+	in, err := m.Options.arrays(superMethod, y)
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := m.funcs.Get("log-prob", "", m.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
+	compiled, err := m.Func("log-prob", nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		return []*graph.Node{graph.InsertAxes(m.Options.logProb(s, c, like, in[0], pass{given: in[1]}), -1)}
 	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := compiled.Rows(context.Background(), c.fits(chunkOf(m.Options.Network.frame())), in...)
+	out, err := compiled.Rows(ctx, c.fits(chunkOf(m.Options.Network.frame())), in...)
 	if err != nil {
 		return nil, err
 	}
@@ -289,12 +274,7 @@ func (m *SuperResolutionModel) LogProb(x mat.Matrix) ([]float64, error) {
 
 // Sample draws a high picture for each row of low. Interlaced, it holds the low picture exactly; with Means nothing forces its means to be those of low. A picture depends on its row,
 // the seed and its number alone.
-func (m *SuperResolutionModel) Sample(low mat.Matrix, seed uint64) (*mat.Dense, error) {
-	return m.SampleContext(context.Background(), low, seed)
-}
-
-// SampleContext is Sample that ends with ctx.
-func (m *SuperResolutionModel) SampleContext(ctx context.Context, low mat.Matrix, seed uint64) (*mat.Dense, error) {
+func (m *SuperResolutionModel) Sample(ctx context.Context, low mat.Matrix, seed uint64) (*mat.Dense, error) {
 	c, like, columns, err := m.build()
 	if err != nil {
 		return nil, err
@@ -361,17 +341,10 @@ type HierarchyModel struct {
 
 func init() { ml.Register[HierarchyModel]("autoregressive.HierarchyModel") }
 
-// Fit trains both models on the rows of x, one after the other. Errors are those of PixelCNN.Fit; when ctx ends, the model so far comes with its error once the coarse model is trained.
+// Fit trains both models on the rows of x, one after the other; the validation data of each are those of
+// its own Train, as high pictures for both. Errors are those of PixelCNN.Fit; when ctx ends, the model so
+// far comes with its error once the coarse model is trained.
 func (o Hierarchy) Fit(ctx context.Context, x mat.Matrix) (*HierarchyModel, error) {
-	return o.fit(ctx, x, nil)
-}
-
-// FitValidated trains on one matrix and validates on another.
-func (o Hierarchy) FitValidated(ctx context.Context, x, validation mat.Matrix) (*HierarchyModel, error) {
-	return o.fit(ctx, x, validation)
-}
-
-func (o Hierarchy) fit(ctx context.Context, x, validation mat.Matrix) (*HierarchyModel, error) {
 	if o.Fine.Low == Means {
 		return nil, ml.BadParameter("autoregressive.Hierarchy", "Fine.Low", `"means"`, `"interlaced": means are no pixels, and their likelihood could not be added`)
 	}
@@ -389,29 +362,28 @@ func (o Hierarchy) fit(ctx context.Context, x, validation mat.Matrix) (*Hierarch
 	if err != nil {
 		return nil, err
 	}
-	var lowValidation mat.Matrix
-	if validation != nil {
-		if lowValidation, err = fine.Lower(validation); err != nil {
+	if v := coarse.Train.Validation; v != nil {
+		if coarse.Train.Validation, err = fine.Lower(v); err != nil {
 			return nil, fmt.Errorf("validation: %w", err)
 		}
 	}
-	first, err := last(fitPictures(ctx, coarse, Labeled{X: low}, Labeled{X: lowValidation}))
+	first, err := coarse.Fit(ctx, low)
 	if err != nil {
 		return nil, err
 	}
-	second, err := last(o.Fine.iterate(ctx, x, validation))
+	second, err := o.Fine.Fit(ctx, x)
 	if second == nil {
 		return nil, err
 	}
 	m := &HierarchyModel{}
-	m.Coarse.Options, m.Coarse.Weights, m.Coarse.History, m.Coarse.Backend, m.Coarse.Stopped = first.Options, first.Weights, first.History, first.Backend, first.Stopped
-	m.Fine.Options, m.Fine.Weights, m.Fine.History, m.Fine.Backend, m.Fine.Stopped = second.Options, second.Weights, second.History, second.Backend, second.Stopped
+	m.Coarse.Trained, m.Coarse.Options = first.Trained, first.Options
+	m.Fine.Trained, m.Fine.Options = second.Trained, second.Options
 	return m, err
 }
 
 // LogProb returns log p of each row, in nats.
-func (m *HierarchyModel) LogProb(x mat.Matrix) ([]float64, error) {
-	coarse, fine, err := m.Parts(x)
+func (m *HierarchyModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
+	coarse, fine, err := m.Parts(ctx, x)
 	if err != nil {
 		return nil, err
 	}
@@ -422,25 +394,25 @@ func (m *HierarchyModel) LogProb(x mat.Matrix) ([]float64, error) {
 }
 
 // Parts returns the two summands of LogProb.
-func (m *HierarchyModel) Parts(x mat.Matrix) (coarse, fine []float64, err error) {
-	if fine, err = m.Fine.LogProb(x); err != nil {
+func (m *HierarchyModel) Parts(ctx context.Context, x mat.Matrix) (coarse, fine []float64, err error) {
+	if fine, err = m.Fine.LogProb(ctx, x); err != nil {
 		return nil, nil, err
 	}
 	low, err := m.Fine.Options.Lower(x)
 	if err != nil {
 		return nil, nil, err
 	}
-	coarse, err = m.Coarse.LogProb(low)
+	coarse, err = m.Coarse.LogProb(ctx, low)
 	return coarse, fine, err
 }
 
 // Sample draws n pictures: a low one each, and then the rest. A picture depends on the seed and its number alone.
-func (m *HierarchyModel) Sample(n int, seed uint64) (*mat.Dense, error) {
-	low, err := m.Coarse.Sample(n, seed)
+func (m *HierarchyModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
+	low, err := m.Coarse.Sample(ctx, n, seed)
 	if err != nil {
 		return nil, err
 	}
-	return m.Fine.Sample(low, seed+1)
+	return m.Fine.Sample(ctx, low, seed+1)
 }
 
 var errNoGiven = errors.New("the network sees a given picture, and there is none")

@@ -139,7 +139,7 @@ func TestSuperResolutionSeesNothingItMustNot(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := randomSymbols(2, 3, 16, levels)
-		in, err := fit.Options.arrays("test", x, identity(3))
+		in, err := fit.Options.arrays("test", x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestSuperResolutionSamples(t *testing.T) {
 		for i := range n {
 			lows.SetRow(i, low.RawRowView(0))
 		}
-		s, err := fit.Sample(lows, 4)
+		s, err := fit.Sample(t.Context(), lows, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,8 +253,8 @@ func TestSuperResolutionIsKept(t *testing.T) {
 			t.Fatalf("row %d: %v before, %v after", i, a[i], b[i])
 		}
 	}
-	s, err1 := fit.Sample(3, 1)
-	r, err2 := again.Sample(3, 1)
+	s, err1 := fit.Sample(t.Context(), 3, 1)
+	r, err2 := again.Sample(t.Context(), 3, 1)
 	if err := errors.Join(err1, err2); err != nil || !mat.Equal(s, r) {
 		t.Errorf("other samples after a file (%v)", err)
 	}
@@ -271,7 +271,7 @@ func TestSuperResolutionConformance(t *testing.T) {
 func TestSuperResolutionOnBothBackends(t *testing.T) {
 	x := randomSymbols(9, 32, 16, 2)
 	fit := mustSuper(t, SuperResolution{Network: smallSNAIL(9)}, x)
-	sameOnBothBackends(t, x, fit, &SuperResolutionModel{Options: fit.Options, Weights: fit.Weights})
+	sameOnBothBackends(t, x, fit)
 }
 
 func TestSuperResolutionRefuses(t *testing.T) {
@@ -283,7 +283,7 @@ func TestSuperResolutionRefuses(t *testing.T) {
 	}{
 		"factor": {SuperResolution{Factor: 3, Network: smallSNAIL(1)}, "Factor"}, "one": {SuperResolution{Factor: 1, Network: smallSNAIL(1)}, "Factor"},
 		"lowering": {SuperResolution{Low: "none", Network: smallSNAIL(1)}, "Low"}, "network": {SuperResolution{Network: PixelSNAIL{Heads: -1}}, "Heads"},
-		"batch": {SuperResolution{Network: PixelSNAIL{Train: neural.Train{Batch: 11}}}, "Batch"},
+		"batch": {SuperResolution{Network: PixelSNAIL{Train: neural.Train{Batch: -1}}}, "Batch"},
 	} {
 		if _, err := c.o.Fit(t.Context(), x); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want an error that wraps %q and says %q", name, err, ml.ErrParameter, c.says)
@@ -293,21 +293,21 @@ func TestSuperResolutionRefuses(t *testing.T) {
 		t.Errorf("a hierarchy of means: %v", err)
 	}
 	fit := mustSuper(t, SuperResolution{Network: smallSNAIL(1)}, x)
-	if _, err := fit.Sample(mat.NewDense(1, 3, nil), 1); !errors.Is(err, ml.ErrShape) {
+	if _, err := fit.Sample(t.Context(), mat.NewDense(1, 3, nil), 1); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("three pixels for four: %v", err)
 	}
-	if _, err := fit.Sample(mat.NewDense(1, 4, []float64{0, 1, 0.5, 0}), 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := fit.Sample(t.Context(), mat.NewDense(1, 4, []float64{0, 1, 0.5, 0}), 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("half a level: %v", err)
 	}
-	if _, err := fit.LogProb(mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := fit.LogProb(t.Context(), mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("four pixels for sixteen: %v", err)
 	}
-	if _, err := fit.LogProb(randomSymbols(1, 3, 16, 5)); !errors.Is(err, ml.ErrParameter) {
+	if _, err := fit.LogProb(t.Context(), randomSymbols(1, 3, 16, 5)); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("too many levels: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := fit.SampleContext(ended, mat.NewDense(4, 4, nil), 1); !errors.Is(err, context.Canceled) {
+	if _, err := fit.Sample(ended, mat.NewDense(4, 4, nil), 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("samples after their context: %v", err)
 	}
 }
@@ -323,11 +323,12 @@ func TestHierarchyOnDigits(t *testing.T) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			began := time.Now()
 			o := Hierarchy{Coarse: PixelSNAIL{Train: neural.Train{Seed: seed, Steps: 500}}, Fine: SuperResolution{Network: PixelSNAIL{Train: neural.Train{Seed: seed}}}}
-			fit, err := o.FitValidated(t.Context(), train, validation)
+			o.Coarse.Train.Validation, o.Fine.Network.Train.Validation = validation, validation
+			fit, err := o.Fit(t.Context(), train)
 			if err != nil {
 				t.Fatal(err)
 			}
-			coarse, fine, err := fit.Parts(test)
+			coarse, fine, err := fit.Parts(t.Context(), test)
 			if err != nil {
 				t.Fatal(err)
 			}

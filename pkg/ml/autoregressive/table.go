@@ -214,7 +214,7 @@ func (m *TableModel) Conditional(before []float64) ([]float64, error) {
 }
 
 // Sample draws n observations; each depends on the seed and its number alone.
-func (m *TableModel) Sample(n int, seed uint64) (*mat.Dense, error) {
+func (m *TableModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	if n < 1 {
 		return nil, ml.BadParameter("autoregressive.TableModel.Sample", "n", fmt.Sprint(n), "at least 1")
 	}

@@ -16,21 +16,8 @@ import (
 
 // digitBits are the 8×8 digits with a bit for more than 7, split by image number mod 9: 0 and 1 to test, 2 to validate.
 func digitBits() (train, validation, test *mat.Dense) {
-	x := datasets.Digits().X
-	n, _ := x.Dims()
-	var rows [3][]int
-	for i := range n {
-		part := []int{2, 2, 1, 0, 0, 0, 0, 0, 0}[i%9]
-		rows[part] = append(rows[part], i)
-	}
-	bits := mat.NewDense(n, 64, nil)
-	bits.Apply(func(_, _ int, v float64) float64 {
-		if v > 7 {
-			return 1
-		}
-		return 0
-	}, x)
-	return pick(bits, rows[0]), pick(bits, rows[1]), pick(bits, rows[2])
+	a, b, c := datasets.BinaryDigits()
+	return a.X, b.X, c.X
 }
 
 func randomSymbols(seed uint64, n, d, levels int) *mat.Dense {
@@ -139,7 +126,7 @@ func TestTableRecoversAMarkovChain(t *testing.T) {
 	if math.Abs(-m.LogLik-entropy) > 0.02 {
 		t.Errorf("%v nats, the entropy is %v", -m.LogLik, entropy)
 	}
-	s, err := m.Sample(20000, 7)
+	s, err := m.Sample(t.Context(), 20000, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +181,7 @@ func TestTableRefuses(t *testing.T) {
 	if _, err := m.Conditional([]float64{3}); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a symbol out of range: %v", err)
 	}
-	if _, err := m.Sample(0, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Sample(t.Context(), 0, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("no samples: %v", err)
 	}
 }

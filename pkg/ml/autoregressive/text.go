@@ -2,6 +2,7 @@ package autoregressive
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/neural"
+	"gonum.org/v1/gonum/mat"
 )
 
 // Predictor walks along one sequence: Predict fills p with the probabilities of the next symbol given all that were observed, Observe says what it was. It is what
@@ -77,25 +79,36 @@ func (v vocabulary) unknown(method, what string, at int, before, rest string) er
 		fmt.Sprintf("one of the %d characters that the model knows", len(v.characters)))
 }
 
-// windows cuts sequences out of symbols, length of them each, a quarter of that apart, so that a training meets a symbol at several places of a window.
-func windows(symbols []int, length int) *neural.Array {
-	a := &neural.Array{Shape: []int{length}}
-	step := max(length/4, 1)
-	for lo := 0; lo+length <= len(symbols); lo += step {
+// Numbers turns a text into one row of the numbers of its characters, as WaveNet takes sequences, and
+// returns the vocabulary, whose k-th character is symbol k: the characters of the given one, or of the text
+// where it is "". The error is ml.ErrParameter for a character that is not in the vocabulary (with its
+// place) or a vocabulary of one character, and ml.ErrEmpty for a text of none.
+func Numbers(text, vocabulary string) (*mat.Dense, string, error) {
+	const method = "autoregressive.Numbers"
+	v, err := vocabularyOf(method, vocabulary, text)
+	if err != nil {
+		return nil, "", err
+	}
+	symbols, err := v.symbols(method, "the text", text)
+	if err != nil {
+		return nil, "", err
+	}
+	x := mat.NewDense(1, len(symbols), nil)
+	for j, s := range symbols {
+		x.Set(0, j, float64(s))
+	}
+	return x, string(v.characters), nil
+}
+
+// cut adds sequences of a length out of symbols to an array, so many symbols apart: a quarter of the
+// length for training, which then meets a symbol at several places of a window; the length itself, so that
+// they do not overlap, for validation.
+func cut(a *neural.Array, symbols []int, length, apart int) {
+	for lo := 0; lo+length <= len(symbols); lo += apart {
 		for _, s := range symbols[lo : lo+length] {
 			a.Ints = append(a.Ints, int32(s))
 		}
 	}
-	return a
-}
-
-// apart cuts windows that do not overlap, for validation.
-func apart(symbols []int, length int) *neural.Array {
-	a := &neural.Array{Shape: []int{length}}
-	for _, s := range symbols[:len(symbols)/length*length] {
-		a.Ints = append(a.Ints, int32(s))
-	}
-	return a
 }
 
 // textData turns texts into the windows that a model trains and validates on. validation may be empty.
@@ -107,7 +120,8 @@ func textData(method string, v vocabulary, length int, text, validation string, 
 	if len(symbols) < length {
 		return ml.BadShape(method, "the text has %d characters, one window takes Sequence = %d", len(symbols), length)
 	}
-	p.Data = []*neural.Array{windows(symbols, length)}
+	p.Data = []*neural.Array{{Shape: []int{length}}}
+	cut(p.Data[0], symbols, length, max(length/4, 1))
 	if validation == "" {
 		return nil
 	}
@@ -117,7 +131,8 @@ func textData(method string, v vocabulary, length int, text, validation string, 
 	if len(symbols) < length {
 		return ml.BadShape(method, "the validation text has %d characters, one window takes Sequence = %d", len(symbols), length)
 	}
-	p.Validation = []*neural.Array{apart(symbols, length)}
+	p.Validation = []*neural.Array{{Shape: []int{length}}}
+	cut(p.Validation[0], symbols, length, length)
 	return nil
 }
 
@@ -199,13 +214,12 @@ func (v vocabulary) bits(ctx context.Context, method string, w walker, text io.R
 	return perCharacter / float64(max(characters, 1)), characters, ctx.Err()
 }
 
-// sample draws n symbols, each with probabilities ∝ p^(1/temperature). The t-th symbol uses the t-th random number of the seed, so that a sample is the beginning of a longer one.
+// sample draws n symbols, each with probabilities ∝ p^(1/temperature), or the most probable each time
+// where temperature is 0. The t-th symbol uses the t-th random number of the seed, so that a sample is the
+// beginning of a longer one.
 func sample(ctx context.Context, method string, w walker, n int, temperature float64, r *rand.Rand) ([]int, error) {
 	if n < 1 {
 		return nil, ml.BadParameter(method, "n", n, "at least 1")
-	}
-	if !(temperature >= 0) || math.IsInf(temperature, 0) {
-		return nil, ml.BadParameter(method, "temperature", temperature, "0 (the most probable symbol each time) or a positive number; 1 draws from the model")
 	}
 	p := make([]float64, len(w.scores()))
 	var out []int
@@ -225,10 +239,25 @@ func sample(ctx context.Context, method string, w walker, n int, temperature flo
 	return out, nil
 }
 
-// sampleText continues a prompt by n characters.
-func (v vocabulary) sampleText(ctx context.Context, method string, w walker, n int, temperature float64, seed uint64, prompt string) (string, error) {
-	if prompt != "" {
-		symbols, err := v.symbols(method, "the prompt", prompt)
+// Writing is how a text is written by a model.
+type Writing struct {
+	Prompt      string  // what is continued; it may be empty
+	Length      int     // characters to write; 0 means 200
+	Temperature float64 // each has a probability ∝ p^(1/Temperature); 0 means 1, negative the most probable each time
+	Naively     bool    // WaveNet without its queues: the same text, in much more time
+	Seed        uint64
+}
+
+// write continues a prompt.
+func (v vocabulary) write(ctx context.Context, method string, w walker, how Writing) (string, error) {
+	if how.Length < 0 {
+		return "", ml.BadParameter(method, "Writing.Length", how.Length, "0 or more")
+	}
+	if t := how.Temperature; math.IsNaN(t) || math.IsInf(t, 0) {
+		return "", ml.BadParameter(method, "Writing.Temperature", t, "a positive number; negative for the most probable character each time")
+	}
+	if how.Prompt != "" {
+		symbols, err := v.symbols(method, "the prompt", how.Prompt)
 		if err != nil {
 			return "", err
 		}
@@ -239,7 +268,7 @@ func (v vocabulary) sampleText(ctx context.Context, method string, w walker, n i
 			w.Observe(s)
 		}
 	}
-	symbols, err := sample(ctx, method, w, n, temperature, rng.New(seed))
+	symbols, err := sample(ctx, method, w, cmp.Or(how.Length, 200), max(cmp.Or(how.Temperature, 1), 0), rng.New(how.Seed))
 	var out strings.Builder
 	for _, s := range symbols {
 		out.WriteRune(v.characters[s])

@@ -1,6 +1,7 @@
 package autoregressive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,35 +27,35 @@ import (
 // With dilations 1, 2, 4, … the outcome depends on as many symbols as the dilations' sum and one more, a number that doubles with every layer. All places of a sequence are trained at once; p is the
 // softmax of two more layers on o. The loss is −log p in nats, the mean over the symbols of a minibatch. Before the beginning all is 0.
 //
-// On text:
+// A row of x is a sequence of whole numbers from 0 to Levels−1. A text is one row, of the numbers of its
+// characters:
 //
-//	net, err := autoregressive.WaveNet{}.FitText(ctx, text)
+//	x, vocabulary, err := autoregressive.Numbers(text, "")
+//	net, err := autoregressive.WaveNet{Vocabulary: vocabulary}.Fit(ctx, x)
 //	logp, err := net.TextLogProb(ctx, "To be or not")
-//	more, err := net.SampleText(ctx, 200, 0.8, seed, "ROMEO:")
+//	more, err := net.Write(ctx, autoregressive.Writing{Prompt: "ROMEO:", Length: 200, Temperature: 0.8})
 //
-// On sequences of whole numbers from 0 to Levels−1, a row each, Fit, LogProb and Sample do the same. Sampling keeps what each layer had in a queue as long as its dilation, so that a symbol costs one
-// step of each layer, O(Layers · Channels · (Channels + Skip)); SampleTextNaively is the loop without queues, for comparison.
+// Sampling keeps what each layer had in a queue as long as its dilation, so that a symbol costs one step
+// of each layer, O(Layers · Channels · (Channels + Skip)); Writing.Naively is the loop without queues, for
+// comparison.
 type WaveNet struct {
-	Levels     int    // of sequences: values a symbol can take; 0 means 2. Texts have their vocabulary
+	Levels     int    // values a symbol can take; 0 means 2, or the number of characters of Vocabulary
 	Channels   int    // of h and of a; 0 means 32
 	Skip       int    // of o and of the layer after it; 0 means 64
 	Dilations  []int  // of the layers, the lowest first; nil means 1, 2, 4, 8, 16, 32
-	Sequence   int    // characters of a window of text; 0 means 128, at least 2
-	Vocabulary string // of texts: characters that can occur; "" means those of the text
+	Sequence   int    // symbols of a window to train on; 0 means whole rows, 128 where there is a Vocabulary
+	Vocabulary string // of texts: the characters that symbols stand for, see Numbers
 	Train      neural.Train
 }
 
 // WaveNetModel is a trained WaveNet. It is a model in the sense of pkg/ml/coding: Alphabet and Start give it symbol by symbol.
 type WaveNetModel struct {
+	neural.Trained
 	Levels         int
-	Vocabulary     string // sorted: symbol k is its k-th character; "" where it was trained on sequences of numbers
+	Vocabulary     string // sorted: symbol k is its k-th character; "" where symbols are numbers alone
 	Length         int    // of the sequences it was trained on; that of a window for texts
 	Channels, Skip int
 	Dilations      []int
-	Weights        neural.Weights
-	History        neural.History
-	Backend        string // which backend trained it, and why
-	Stopped        string // why the training ended: "steps" or "patience"; "" before it did
 
 	once   sync.Once
 	steps  *waveSteps
@@ -63,115 +64,114 @@ type WaveNetModel struct {
 
 func init() { ml.Register[WaveNetModel]("autoregressive.WaveNetModel") }
 
-// Fit trains on sequences, the rows of x, of which Train.Holdout are kept for validation. The error is ml.ErrParameter for an option or an entry of x out of range, ml.ErrNotFinite and
-// ml.ErrEmpty as ml.Dense says, a *neural.Diverged, and ctx.Err() along with the model so far.
+// Fit trains on sequences, the rows of x, or windows of them where they are longer than Sequence; with
+// validation data (Train.Validation, Train.Holdout) the weights kept are those of the report with the
+// lowest validation loss. The error is ml.ErrParameter for an option or an entry of x out of range,
+// ml.ErrShape for rows shorter than Sequence, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a
+// *neural.Diverged, and ctx.Err() along with the model so far.
 func (w WaveNet) Fit(ctx context.Context, x mat.Matrix) (*WaveNetModel, error) {
-	return last(w.Iterate(ctx, x))
-}
-
-// Iterate yields the model at each report of the training.
-func (w WaveNet) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*WaveNetModel, error] {
-	return w.iterate(ctx, func(p *neural.Problem) (vocabulary, *waveNet, neural.Train, error) {
-		levels, err := levelsOf(waveNetMethod, w.Levels)
-		if err != nil {
-			return vocabulary{}, nil, w.Train, err
-		}
-		y, err := symbols(waveNetMethod, x, levels)
-		if err != nil {
-			return vocabulary{}, nil, w.Train, err
-		}
-		n, d := y.Dims()
-		train := w.training(n)
-		rows, held := train.Split(n)
-		if len(rows) == 0 {
-			return vocabulary{}, nil, w.Train, ml.BadParameter(waveNetMethod, "Train.Holdout", train.Holdout, fmt.Sprintf("so much that some of the %d rows are left to train on", n))
-		}
-		if w.Train.Batch == 0 {
-			train.Batch = min(train.Batch, len(rows))
-		}
-		p.Data = []*neural.Array{rowsOf(y, rows)}
-		if len(held) > 0 {
-			p.Validation = []*neural.Array{rowsOf(y, held)}
-		}
-		return vocabulary{}, &waveNet{levels: levels, length: d}, train, nil
-	})
-}
-
-// rowsOf makes whole numbers of some rows.
-func rowsOf(x *mat.Dense, rows []int) *neural.Array {
-	_, d := x.Dims()
-	a := &neural.Array{Shape: []int{d}}
-	for _, i := range rows {
-		for _, v := range x.RawRowView(i) {
-			a.Ints = append(a.Ints, int32(v))
-		}
-	}
-	return a
-}
-
-// FitText trains on windows of a text, as CharRNN does, and with the same errors.
-func (w WaveNet) FitText(ctx context.Context, text string) (*WaveNetModel, error) {
-	return last(w.IterateText(ctx, text, ""))
-}
-
-// FitTextValidated trains on one text and validates on windows of another: the weights kept are those of the report with the lowest validation loss.
-func (w WaveNet) FitTextValidated(ctx context.Context, text, validation string) (*WaveNetModel, error) {
-	return last(w.IterateText(ctx, text, validation))
-}
-
-// IterateText yields the model at each report of the training on a text. validation may be "".
-func (w WaveNet) IterateText(ctx context.Context, text, validation string) iter.Seq2[*WaveNetModel, error] {
-	return w.iterate(ctx, func(p *neural.Problem) (vocabulary, *waveNet, neural.Train, error) {
-		v, err := vocabularyOf(waveNetMethod, w.Vocabulary, text)
-		if err != nil {
-			return v, nil, w.Train, err
-		}
-		length := w.Sequence
-		if length == 0 {
-			length = 128
-		}
-		if length < 2 || length > 1<<16 {
-			return v, nil, w.Train, ml.BadParameter(waveNetMethod, "Sequence", w.Sequence, "2 to 65536, or 0 for 128")
-		}
-		if err := textData(waveNetMethod, v, length, text, validation, p); err != nil {
-			return v, nil, w.Train, err
-		}
-		return v, &waveNet{levels: len(v.characters), length: length}, w.training(p.Data[0].Len()), nil
-	})
+	return neural.Last(w.Iterate(ctx, x))
 }
 
 const waveNetMethod = "autoregressive.WaveNet"
 
-// training has the defaults for n sequences.
-func (w WaveNet) training(n int) neural.Train {
-	return w.Train.Or(neural.Train{Steps: 1000, Batch: min(32, n), LearningRate: 2e-3, Schedule: neural.Cosine, ClipNorm: 1})
+// Iterate yields the model at each report of the training.
+func (w WaveNet) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*WaveNetModel, error] {
+	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *WaveNetModel, error) {
+		v, n, p, err := w.problem(x)
+		t := w.Train.Or(neural.Train{Steps: 1000, Batch: 32, LearningRate: 2e-3, Schedule: neural.Cosine, ClipNorm: 1})
+		return t, p, func(r neural.Trained) *WaveNetModel {
+			return &WaveNetModel{Trained: r, Levels: n.levels, Vocabulary: string(v.characters), Length: n.length, Channels: n.channels, Skip: n.skip, Dilations: n.dilations}
+		}, err
+	})
+}
+
+// problem checks options and data and states what is trained.
+func (w WaveNet) problem(x mat.Matrix) (v vocabulary, n *waveNet, p neural.Problem, err error) {
+	p.Method = waveNetMethod
+	if w.Vocabulary != "" {
+		if v, err = vocabularyOf(waveNetMethod, w.Vocabulary, ""); err != nil {
+			return v, nil, p, err
+		}
+		if w.Levels = cmp.Or(w.Levels, len(v.characters)); w.Levels != len(v.characters) {
+			return v, nil, p, ml.BadParameter(waveNetMethod, "Levels", w.Levels, fmt.Sprintf("0, or %d, the number of characters of Vocabulary", len(v.characters)))
+		}
+		w.Sequence = cmp.Or(w.Sequence, 128)
+	}
+	levels, err := levelsOf(waveNetMethod, w.Levels)
+	if err != nil {
+		return v, nil, p, err
+	}
+	y, err := symbols(waveNetMethod, x, levels)
+	if err != nil {
+		return v, nil, p, err
+	}
+	_, d := y.Dims()
+	length := cmp.Or(w.Sequence, d)
+	if length < 1 || length > 1<<16 || w.Sequence == 1 {
+		return v, nil, p, ml.BadParameter(waveNetMethod, "Sequence", length, "2 to 65536, or 0 for whole rows, 128 where there is a Vocabulary")
+	}
+	parts, err := divideSequences(waveNetMethod, w.Train, y)
+	if err != nil {
+		return v, nil, p, err
+	}
+	if p.Data, err = cutRows(waveNetMethod, parts.Train, length, max(length/4, 1)); err != nil {
+		return v, nil, p, err
+	}
+	if parts.Validation != nil {
+		if _, err = symbols(waveNetMethod, parts.Validation, levels); err == nil {
+			p.Validation, err = cutRows(waveNetMethod, parts.Validation, length, length)
+		}
+		if err != nil {
+			return v, nil, p, fmt.Errorf("validation: %w", err)
+		}
+	}
+	n = &waveNet{levels: levels, length: length, channels: w.Channels, skip: w.Skip, dilations: w.Dilations}
+	if err := n.complete(); err != nil {
+		return v, nil, p, err
+	}
+	w.Levels, w.Channels, w.Skip, w.Dilations = n.levels, n.channels, n.skip, n.dilations
+	p.Options = w
+	p.Loss = n.loss
+	return v, n, p, nil
+}
+
+// divideSequences is Divide for sequences, whose validation data may be of another length.
+func divideSequences(method string, t neural.Train, x *mat.Dense) (neural.Divided, error) {
+	v := t.Validation
+	if t.Validation = nil; v != nil {
+		t.Holdout = 0
+	}
+	d, err := t.Divide(method, x)
+	if err == nil && v != nil {
+		if d.Validation, err = ml.Dense(method, v); err != nil {
+			err = fmt.Errorf("validation: %w", err)
+		}
+	}
+	return d, err
+}
+
+// cutRows cuts windows of a length out of rows, whole rows where they are no longer, so many symbols
+// apart.
+func cutRows(method string, x *mat.Dense, length, apart int) ([]*neural.Array, error) {
+	n, d := x.Dims()
+	if d < length {
+		return nil, ml.BadShape(method, "a row has %d symbols, one window takes Sequence = %d", d, length)
+	}
+	a, row := &neural.Array{Shape: []int{length}}, make([]int, d)
+	for i := range n {
+		for j, v := range x.RawRowView(i) {
+			row[j] = int(v)
+		}
+		cut(a, row, length, apart)
+	}
+	return []*neural.Array{a}, nil
 }
 
 // waveNet is a WaveNet whose options are complete: what graph and steps are built from.
 type waveNet struct {
 	levels, length, channels, skip int
 	dilations                      []int
-}
-
-// iterate trains on what data puts into the problem.
-func (w WaveNet) iterate(ctx context.Context, data func(p *neural.Problem) (vocabulary, *waveNet, neural.Train, error)) iter.Seq2[*WaveNetModel, error] {
-	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(*neural.Result) *WaveNetModel, error) {
-		p := neural.Problem{Method: waveNetMethod}
-		v, n, train, err := data(&p)
-		if err == nil {
-			n.channels, n.skip, n.dilations = w.Channels, w.Skip, w.Dilations
-			err = n.complete()
-		}
-		if err != nil {
-			return train, p, nil, err
-		}
-		p.Options = fmt.Sprintf("%+v, Vocabulary %q", *n, string(v.characters))
-		p.Loss = n.loss
-		return train, p, func(r *neural.Result) *WaveNetModel {
-			return &WaveNetModel{Levels: n.levels, Vocabulary: string(v.characters), Length: n.length, Channels: n.channels, Skip: n.skip, Dilations: n.dilations, Weights: r.Weights,
-				History: r.History, Backend: r.Backend, Stopped: r.Stopped}
-		}, nil
-	})
 }
 
 // complete fills in defaults and checks.
@@ -416,7 +416,7 @@ func (m *WaveNetModel) text(method string) (*waveSteps, vocabulary, error) {
 	w, err := m.stepper(method)
 	v := newVocabulary(m.Vocabulary)
 	if err == nil && len(v.characters) != m.Levels {
-		err = ml.BadParameter(method, "the model's vocabulary", fmt.Sprintf("%d characters", len(v.characters)), fmt.Sprintf("%d: FitText makes a model of texts", m.Levels))
+		err = ml.BadParameter(method, "the model's vocabulary", fmt.Sprintf("%d characters", len(v.characters)), fmt.Sprintf("%d: a fit with a Vocabulary makes a model of texts", m.Levels))
 	}
 	return w, v, err
 }
@@ -522,22 +522,15 @@ func (m *WaveNetModel) Bits(ctx context.Context, text io.Reader) (perCharacter f
 	return v.bits(ctx, method, w.start(), text)
 }
 
-// SampleText continues a prompt, which may be empty, by n characters with probabilities ∝ p^(1/temperature), as CharRNNModel.Sample does.
-func (m *WaveNetModel) SampleText(ctx context.Context, n int, temperature float64, seed uint64, prompt string) (string, error) {
-	const method = "autoregressive.WaveNetModel.SampleText"
+// Write continues a prompt, as CharRNNModel.Write does.
+func (m *WaveNetModel) Write(ctx context.Context, how Writing) (string, error) {
+	const method = "autoregressive.WaveNetModel.Write"
 	w, v, err := m.text(method)
 	if err != nil {
 		return "", err
 	}
-	return v.sampleText(ctx, method, w.start(), n, temperature, seed, prompt)
-}
-
-// SampleTextNaively gives the same text as SampleText and keeps nothing from one character to the next: each costs Reach steps of each layer.
-func (m *WaveNetModel) SampleTextNaively(ctx context.Context, n int, temperature float64, seed uint64, prompt string) (string, error) {
-	const method = "autoregressive.WaveNetModel.SampleTextNaively"
-	w, v, err := m.text(method)
-	if err != nil {
-		return "", err
+	if how.Naively {
+		return v.write(ctx, method, &naive{waveSteps: w}, how)
 	}
-	return v.sampleText(ctx, method, &naive{waveSteps: w}, n, temperature, seed, prompt)
+	return v.write(ctx, method, w.start(), how)
 }

@@ -89,7 +89,7 @@ const rhyme = "the cat sat on the mat and the rat sat on the cat. "
 func TestWaveNetText(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	text := strings.Repeat(rhyme, 30)
-	fit, err := WaveNet{Channels: 12, Skip: 16, Dilations: []int{1, 2, 4}, Sequence: 51, Train: neural.Train{Steps: 150, Batch: 16, LearningRate: 0.02}}.FitTextValidated(t.Context(), text, rhyme+rhyme)
+	fit, err := onText(t.Context(), WaveNet{Channels: 12, Skip: 16, Dilations: []int{1, 2, 4}, Sequence: 51, Train: neural.Train{Steps: 150, Batch: 16, LearningRate: 0.02}}, text, rhyme+rhyme)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,16 +111,16 @@ func TestWaveNetText(t *testing.T) {
 	if math.Abs(total/float64(n)-bits) > 1e-12 {
 		t.Errorf("Bits says %v, LogProb %v", bits, total/float64(n))
 	}
-	for _, temperature := range []float64{0, 0.5, 1, 3} {
-		fast, err := fit.SampleText(t.Context(), 60, temperature, 4, "the ")
+	for _, temperature := range []float64{-1, 0.5, 1, 3} {
+		fast, err := fit.Write(t.Context(), Writing{Length: 60, Temperature: temperature, Seed: 4, Prompt: "the "})
 		if err != nil {
 			t.Fatal(err)
 		}
-		slow, err := fit.SampleTextNaively(t.Context(), 60, temperature, 4, "the ")
+		slow, err := fit.Write(t.Context(), Writing{Length: 60, Temperature: temperature, Seed: 4, Prompt: "the ", Naively: true})
 		if err != nil || fast != slow {
 			t.Errorf("temperature %v: with queues %q, without %q (%v)", temperature, fast, slow, err)
 		}
-		long, err := fit.SampleText(t.Context(), 80, temperature, 4, "the ")
+		long, err := fit.Write(t.Context(), Writing{Length: 80, Temperature: temperature, Seed: 4, Prompt: "the "})
 		if err != nil || !strings.HasPrefix(long, fast) {
 			t.Errorf("temperature %v: 60 characters are not the first of 80 (%v)", temperature, err)
 		}
@@ -206,7 +206,7 @@ func TestWaveNetConformance(t *testing.T) {
 func TestWaveNetOnBothBackends(t *testing.T) {
 	xlatest.Require(t)
 	losses := func(backend string) []float64 {
-		fit, err := WaveNet{Channels: 8, Skip: 8, Dilations: []int{1, 2}, Sequence: 16, Train: neural.Train{Steps: 20, Batch: 8, Report: 5, Backend: backend}}.FitText(t.Context(), strings.Repeat(rhyme, 5))
+		fit, err := onText(t.Context(), WaveNet{Channels: 8, Skip: 8, Dilations: []int{1, 2}, Sequence: 16, Train: neural.Train{Steps: 20, Batch: 8, Report: 5, Backend: backend}}, strings.Repeat(rhyme, 5), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,17 +223,17 @@ func TestWaveNetRefuses(t *testing.T) {
 		says string
 	}{
 		"channels": {WaveNet{Channels: -1}, "Channels"}, "skip": {WaveNet{Skip: -1}, "Skip"}, "no layer": {WaveNet{Dilations: []int{}}, "Dilations"},
-		"dilation": {WaveNet{Dilations: []int{1, 0}}, "Dilations[1]"}, "levels": {WaveNet{Levels: 1}, "Levels"}, "batch": {WaveNet{Train: neural.Train{Batch: 11}}, "Batch"},
+		"dilation": {WaveNet{Dilations: []int{1, 0}}, "Dilations[1]"}, "levels": {WaveNet{Levels: 1}, "Levels"}, "batch": {WaveNet{Train: neural.Train{Batch: -1}}, "Batch"},
 		"holdout": {WaveNet{Train: neural.Train{Holdout: 1}}, "Holdout"},
 	} {
 		if _, err := c.w.Fit(t.Context(), x); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want an error that wraps %q and says %q", name, err, ml.ErrParameter, c.says)
 		}
 	}
-	if _, err := (WaveNet{}).FitText(t.Context(), "too short"); !errors.Is(err, ml.ErrShape) {
+	if _, err := onText(t.Context(), (WaveNet{}), "too short", ""); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("a short text: %v", err)
 	}
-	if _, err := (WaveNet{Sequence: 1}).FitText(t.Context(), rhyme); !errors.Is(err, ml.ErrParameter) {
+	if _, err := onText(t.Context(), (WaveNet{Sequence: 1}), rhyme, ""); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("windows of one: %v", err)
 	}
 	if _, err := (&WaveNetModel{Levels: 2, Channels: 4, Skip: 4, Dilations: []int{1}}).LogProb(t.Context(), x); err == nil || !strings.Contains(err.Error(), "no weights") {
@@ -244,7 +244,7 @@ func TestWaveNetRefuses(t *testing.T) {
 func TestWaveNetCancelled(t *testing.T) {
 	w := WaveNet{Channels: 8, Skip: 8, Dilations: []int{1, 2}, Sequence: 16, Train: neural.Train{Steps: 1 << 30, Batch: 4, Report: 5, Backend: "go"}}
 	stopped(t, 10, func(ctx context.Context) (*WaveNetModel, error) {
-		return w.FitText(ctx, strings.Repeat(rhyme, 5))
+		return onText(ctx, w, strings.Repeat(rhyme, 5), "")
 	}, func(m *WaveNetModel) neural.History { return m.History })
 }
 
@@ -253,14 +253,14 @@ func TestWaveNetCancelled(t *testing.T) {
 func BenchmarkWaveNetSample(b *testing.B) {
 	b.Setenv("GOMLX_BACKEND", "go")
 	ctx := b.Context()
-	fit, err := WaveNet{Sequence: 64, Train: neural.Train{Steps: 1, Batch: 1}}.FitText(ctx, strings.Repeat(rhyme, 5))
+	fit, err := onText(ctx, WaveNet{Sequence: 64, Train: neural.Train{Steps: 1, Batch: 1}}, strings.Repeat(rhyme, 5), "")
 	if err != nil {
 		b.Fatal(err)
 	}
 	texts, naive := [2]string{}, 0.0
 	b.Run("naive", func(b *testing.B) {
 		for b.Loop() {
-			if texts[0], err = fit.SampleTextNaively(ctx, 1000, 1, 1, ""); err != nil {
+			if texts[0], err = fit.Write(ctx, Writing{Length: 1000, Temperature: 1, Seed: 1, Prompt: "", Naively: true}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -268,7 +268,7 @@ func BenchmarkWaveNetSample(b *testing.B) {
 	})
 	b.Run("queues", func(b *testing.B) {
 		for b.Loop() {
-			if texts[1], err = fit.SampleText(ctx, 1000, 1, 1, ""); err != nil {
+			if texts[1], err = fit.Write(ctx, Writing{Length: 1000, Temperature: 1, Seed: 1, Prompt: ""}); err != nil {
 				b.Fatal(err)
 			}
 		}

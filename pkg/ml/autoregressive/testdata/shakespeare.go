@@ -94,7 +94,8 @@ func show(name string, model *autoregressive.CharRNNModel, text string) {
 // trained is the model when it has come to its last step, and nil where the time ended before.
 func trained(ctx context.Context, c autoregressive.CharRNN, text, validation string) (model *autoregressive.CharRNNModel) {
 	began := time.Now()
-	for m, err := range c.IterateValidated(ctx, text, validation) {
+	c.Validation = validation
+	for m, err := range c.Iterate(ctx, text) {
 		if errors.Is(err, context.DeadlineExceeded) {
 			fmt.Println("not at the end yet: run it again")
 			return nil
