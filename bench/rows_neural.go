@@ -19,7 +19,7 @@ import (
 // Networks against JAX: the same graphs on XLA's CPU, each side with all the cores there are whatever the number of threads asked for. A network is compiled at
 // the first fit of a process and kept for the next, so that the best fit is steps and nothing else. Starting weights are drawn alike, by each side's own seed.
 func init() {
-	register(steps("mlp-step", "mnist10k", 4, mlpSteps, func(r *neural.Result) neural.History { return r.History }))
+	register(steps("mlp-step", "mnist10k", 4, mlpSteps, func(r *neural.Trained) neural.History { return r.History }))
 }
 
 const trainImages = 8500 // of the 10,000; the others are for testing
@@ -53,7 +53,7 @@ func steps[M any](name, input string, reports int, begin func(ctx context.Contex
 	}}
 }
 
-func mlpSteps(ctx context.Context, p problem) (iter.Seq2[*neural.Result, error], error) {
+func mlpSteps(ctx context.Context, p problem) (iter.Seq2[*neural.Trained, error], error) {
 	network, err := mlp(p)
 	return endless(100, p.Seed).Iterate(ctx, network), err
 }

@@ -275,7 +275,7 @@ func TestPixelSNAILRefuses(t *testing.T) {
 		"size": {func(o *PixelSNAIL) { o.Height = 9 }, "Width"}, "levels": {func(o *PixelSNAIL) { o.Levels = 1 }, "Levels"}, "components": {func(o *PixelSNAIL) { o.Components = -1 }, "Components"},
 		"channels": {func(o *PixelSNAIL) { o.Channels = -1 }, "Channels"}, "blocks": {func(o *PixelSNAIL) { o.Blocks = -2 }, "Blocks"}, "layers": {func(o *PixelSNAIL) { o.Layers = -1 }, "Layers"},
 		"heads": {func(o *PixelSNAIL) { o.Heads = 65 }, "Heads"}, "keys": {func(o *PixelSNAIL) { o.Keys = -1 }, "Keys"}, "values": {func(o *PixelSNAIL) { o.Values = 2000 }, "Values"},
-		"dropout": {func(o *PixelSNAIL) { o.Dropout = 1 }, "Dropout"}, "batch": {func(o *PixelSNAIL) { o.Train.Batch = 11 }, "Batch"},
+		"dropout": {func(o *PixelSNAIL) { o.Dropout = 1 }, "Dropout"}, "batch": {func(o *PixelSNAIL) { o.Train.Batch = -1 }, "Batch"},
 	} {
 		o := smallSNAIL(1)
 		c.change(&o)
