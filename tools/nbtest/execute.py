@@ -30,12 +30,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 import digest
-from compare import differences, text_of
+from compare import Tolerance, differences, text_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CELL_SECONDS = 600
 SAMPLE_SECONDS = 300  # of the seconds that notebooks have recorded
-LIMIT_SECONDS = 20 * 60  # after which --check starts no other notebook
+LIMIT_SECONDS = 15 * 60  # after which --check starts no other notebook
 BUDGET_SECONDS = {False: 30, True: 90}  # of a classical and of a neural notebook, alone on two cores
 
 # Other processors, played on this one: (what is set, how many times as long it may take, whether it is of neural notebooks alone).
@@ -88,8 +88,12 @@ def execute(path):
     """Run one notebook; returns (executed notebook, seconds, error or None)."""
     nb = nbformat.read(path, as_version=4)
     name = path.stem
-    for cell in nb.cells:
+    for i, cell in enumerate(nb.cells):
         if cell.cell_type == "code":
+            try:
+                Tolerance(cell.source)
+            except ValueError as e:
+                return nb, 0, f"{path.name}: cell {i + 1}: {e}"
             cell.outputs, cell.execution_count = [], None
             cell.metadata.pop("execution", None)
     client = Client(nb, timeout=CELL_SECONDS, startup_timeout=120, record_timing=False, allow_errors=False,
@@ -201,10 +205,7 @@ class Run:
         nb, seconds, error = execute(book.path)
         problems = [error] if error else []
         if not error and self.check:
-            try:
-                problems = [f"{book.path.name}: {d}" for d in differences(book.committed, nb)]
-            except ValueError as e:
-                problems = [f"{book.path.name}: {e}"]
+            problems = [f"{book.path.name}: {d}" for d in differences(book.committed, nb)]
         if not error and not self.check:
             nb.metadata.pop("latent", None)
             if not self.cached:

@@ -69,6 +69,14 @@ class Execute(unittest.TestCase):
             self.assertIn("✗ two is three", out)
             self.assertEqual(path.read_bytes(), before)
 
+    def test_a_tolerance_that_is_not_understood(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "07-vague.ipynb")
+            nbformat.write(new_notebook(metadata=KERNEL, cells=[new_code_cell("%%\n// tolerance: some\n_ = 1")]), path)
+            run, out = self.run_quietly(path, check=False)
+            self.assertEqual(len(run.failed), 1)
+            self.assertIn("cell 1: “// tolerance: some” is not understood", out)
+
     def test_what_is_stale_and_had_no_time_is_not_passed(self):
         run = execute.Run(True, False, 1, limit=-1)
         stale = book("x.ipynb", 1)
