@@ -39,12 +39,19 @@ type histogram struct {
 	values  []float64 // sorted
 	bins    int
 	skipped int
+
+	normalized bool
 }
 
-func (*histogram) takes() knows { return takesColor | takesOpacity | takesName | takesBins }
+// Normalized scales a histogram so that its area is one, to be compared with a density.
+func (p *Plot) Normalized() *Plot {
+	return change(p, "Normalized", func(l *histogram) { l.normalized = true })
+}
+
+func (*histogram) takes() string { return "Color Opacity Label" }
 
 // bars returns where the bars start, their common width, and their heights.
-func (l *histogram) bars(o *options) (start, width float64, heights []float64) {
+func (l *histogram) bars() (start, width float64, heights []float64) {
 	n := len(l.values)
 	lo, hi := l.values[0], l.values[n-1]
 	if hi-lo <= 1e-12*max(math.Abs(lo), math.Abs(hi)) {
@@ -63,7 +70,7 @@ func (l *histogram) bars(o *options) (start, width float64, heights []float64) {
 	for _, v := range l.values {
 		heights[min(max(int((v-lo)/width), 0), bins-1)]++
 	}
-	if o.density {
+	if l.normalized {
 		for i := range heights {
 			heights[i] /= float64(n) * width
 		}
@@ -72,14 +79,14 @@ func (l *histogram) bars(o *options) (start, width float64, heights []float64) {
 }
 
 func (l *histogram) bounds(o *options) (b box) {
-	start, width, heights := l.bars(o)
+	start, width, heights := l.bars()
 	b.include(start, 0)
 	b.include(start+width*float64(len(heights)), slices.Max(heights))
 	return b
 }
 
 func (l *histogram) hints(o *options) hints {
-	if o.density {
+	if l.normalized {
 		return hints{yLabel: "density", floor: true}
 	}
 	return hints{yLabel: "count", floor: true}
@@ -97,7 +104,7 @@ func (l *histogram) keys(o *options) []key {
 }
 
 func (l *histogram) draw(d *drawing, o *options) error {
-	start, width, heights := l.bars(o)
+	start, width, heights := l.bars()
 	c := l.color(o)
 	for i, h := range heights {
 		if h > 0 {
@@ -117,7 +124,7 @@ func (l *histogram) draw(d *drawing, o *options) error {
 }
 
 func (l *histogram) describe(o *options) string {
-	start, width, heights := l.bars(o)
+	start, width, heights := l.bars()
 	top := 0
 	for i, h := range heights {
 		if h > heights[top] {
@@ -161,17 +168,23 @@ type bars struct {
 	names    []string
 	values   [][]float64
 	numbered bool // no names
+	errors   []float64
+}
+
+// Errors draws a line from e below to e above the end of each bar.
+func (p *Plot) Errors(e []float64) *Plot {
+	return change(p, "Errors", func(l *bars) { l.errors = append([]float64{}, e...) })
 }
 
 func (l *bars) check(o *options) error {
-	if o.errors != nil && (len(o.errors) != len(l.names) || len(l.values) != 1) {
-		return ml.BadShape("plotting.Errors", "%d errors for %d bars in %d groups, want one group and an error each", len(o.errors), len(l.names), len(l.values))
+	if l.errors != nil && (len(l.errors) != len(l.names) || len(l.values) != 1) {
+		return ml.BadShape("plotting.Errors", "%d errors for %d bars in %d groups, want one group and an error each", len(l.errors), len(l.names), len(l.values))
 	}
 	return nil
 }
 
-func (*bars) takes() knows {
-	return takesColor | takesOpacity | takesName | takesNames | takesHorizontal | takesErrors
+func (*bars) takes() string {
+	return "Color Opacity Label Names Horizontal"
 }
 
 func (l *bars) place(i float64, v float64, o *options) (x, y float64) {
@@ -187,9 +200,9 @@ func (l *bars) bounds(o *options) (b box) {
 	for _, set := range l.values {
 		for i, v := range set {
 			b.include(l.place(0, v, o))
-			if o.errors != nil {
-				b.include(l.place(0, v-o.errors[i], o))
-				b.include(l.place(0, v+o.errors[i], o))
+			if l.errors != nil {
+				b.include(l.place(0, v-l.errors[i], o))
+				b.include(l.place(0, v+l.errors[i], o))
 			}
 		}
 	}
@@ -204,7 +217,7 @@ func (l *bars) hints(o *options) hints {
 	stands := true
 	for _, set := range l.values {
 		for i, v := range set {
-			stands = stands && !(v < 0) && (o.errors == nil || !(v-math.Abs(o.errors[i]) < 0))
+			stands = stands && !(v < 0) && (l.errors == nil || !(v-math.Abs(l.errors[i]) < 0))
 		}
 	}
 	if o.horizontal {
@@ -255,8 +268,8 @@ func (l *bars) draw(d *drawing, o *options) error {
 			xs, ys := []float64{x0, x1, x1, x0}, []float64{y0, y0, y1, y1}
 			d.fill(xs, ys, faded(c, either(o.opacity, .8)))
 			d.line(xs, ys, c, 1, nil, true)
-			if o.errors != nil && finite(o.errors[i]) {
-				l.whisker(d, o, float64(i), v, o.errors[i])
+			if l.errors != nil && finite(l.errors[i]) {
+				l.whisker(d, o, float64(i), v, l.errors[i])
 			}
 		}
 	}
@@ -297,29 +310,24 @@ func (l *bars) describe(o *options) string {
 	return s
 }
 
-// Scree draws eigenvalues or explained variances as a line with points, the first at 1, to look for the kink (Cattell, 1966).
-func Scree(values []float64) *Plot {
-	xs := make([]float64, len(values))
-	for i := range values {
-		xs[i] = float64(i + 1)
-	}
-	if len(values) == 0 {
-		return &Plot{err: fmt.Errorf("plotting.Scree: no values: %w", ml.ErrEmpty)}
-	}
-	return Line(xs, values).Dots().X("component").Y("eigenvalue")
-}
-
-// Eigengap is Scree with the largest gap between two neighbors marked, which says how many clusters a graph has when values are its
-// Laplacian's smallest eigenvalues in rising order (von Luxburg, 2007).
+// Eigengap draws eigenvalues as a line with points, the first at 1, and marks the largest gap between two neighbors, which says how many clusters a graph has
+// when values are its Laplacian's smallest eigenvalues in rising order (von Luxburg, 2007).
 func Eigengap(values []float64) *Plot {
-	p := Scree(values).X("index")
+	if len(values) == 0 {
+		return &Plot{err: fmt.Errorf("plotting.Eigengap: no values: %w", ml.ErrEmpty)}
+	}
+	ranks := make([]float64, len(values))
+	for i := range values {
+		ranks[i] = float64(i + 1)
+	}
+	p := Line(ranks, values).Dots().X("index").Y("eigenvalue")
 	gap := -1
 	for i := 1; i < len(values); i++ {
 		if d := math.Abs(values[i] - values[i-1]); finite(d) && (gap < 0 || d > math.Abs(values[gap+1]-values[gap])) {
 			gap = i - 1
 		}
 	}
-	if p.err != nil || gap < 0 {
+	if gap < 0 {
 		return p
 	}
 	at := float64(gap) + 1.5

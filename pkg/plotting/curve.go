@@ -64,16 +64,28 @@ type curve struct {
 	plain
 	series, of int
 	xs, ys     []float64
+	low, high  []float64 // a band
+	dots       bool
 }
 
-func (*curve) takes() knows {
-	return takesColor | takesOpacity | takesWidth | takesName | takesNames | takesDashed | takesBand
+// Band fills between two lines around a curve: a standard deviation, a range over seeds.
+func (p *Plot) Band(low, high []float64) *Plot {
+	return change(p, "Band", func(l *curve) { l.low, l.high = append([]float64{}, low...), append([]float64{}, high...) })
+}
+
+// Dots marks the points of a line.
+func (p *Plot) Dots() *Plot {
+	return change(p, "Dots", func(l *curve) { l.dots = true })
+}
+
+func (*curve) takes() string {
+	return "Color Opacity Width Label Names Dashed"
 }
 
 func (l *curve) check(o *options) error {
-	if o.low != nil || o.high != nil {
-		if len(o.low) != len(l.ys) || len(o.high) != len(l.ys) {
-			return ml.BadShape("plotting.Band", "%d and %d values around a line of %d", len(o.low), len(o.high), len(l.ys))
+	if l.low != nil || l.high != nil {
+		if len(l.low) != len(l.ys) || len(l.high) != len(l.ys) {
+			return ml.BadShape("plotting.Band", "%d and %d values around a line of %d", len(l.low), len(l.high), len(l.ys))
 		}
 	}
 	return nil
@@ -82,9 +94,9 @@ func (l *curve) check(o *options) error {
 func (l *curve) bounds(o *options) (b box) {
 	for i := range l.xs {
 		b.include(l.xs[i], l.ys[i])
-		if o.low != nil {
-			b.include(l.xs[i], o.low[i])
-			b.include(l.xs[i], o.high[i])
+		if l.low != nil {
+			b.include(l.xs[i], l.low[i])
+			b.include(l.xs[i], l.high[i])
 		}
 	}
 	return b
@@ -119,7 +131,7 @@ func (l *curve) look(o *options) (color.Color, []vg.Length) {
 
 func (l *curve) keys(o *options) []key {
 	c, dash := l.look(o)
-	return []key{{name: l.name(o), color: c, line: true, dash: dash, mark: o.dots, shape: l.dot(o)}}
+	return []key{{name: l.name(o), color: c, line: true, dash: dash, mark: l.dots, shape: l.dot(o)}}
 }
 
 // dot is the shape of the marks on a line.
@@ -132,7 +144,7 @@ func (l *curve) dot(o *options) shape {
 
 func (l *curve) draw(d *drawing, o *options) error {
 	c, dash := l.look(o)
-	if o.low != nil {
+	if l.low != nil {
 		l.band(d, o, c)
 	}
 	xs, ys := l.xs, l.ys
@@ -140,7 +152,7 @@ func (l *curve) draw(d *drawing, o *options) error {
 		xs, ys = thin(d, xs, ys)
 	}
 	d.line(xs, ys, c, either(o.width, 2), dash, false)
-	if o.dots {
+	if l.dots {
 		var marks []mark
 		for i := range xs {
 			if at := d.at(xs[i], ys[i]); finite(float64(at.X), float64(at.Y)) {
@@ -156,13 +168,13 @@ func (l *curve) draw(d *drawing, o *options) error {
 func (l *curve) band(d *drawing, o *options, c color.Color) {
 	for i := 0; i < len(l.xs); {
 		j := i
-		for j < len(l.xs) && finite(l.xs[j], o.low[j], o.high[j]) {
+		for j < len(l.xs) && finite(l.xs[j], l.low[j], l.high[j]) {
 			j++
 		}
 		if j > i+1 {
-			xs, ys := append([]float64{}, l.xs[i:j]...), append([]float64{}, o.low[i:j]...)
+			xs, ys := append([]float64{}, l.xs[i:j]...), append([]float64{}, l.low[i:j]...)
 			for k := j - 1; k >= i; k-- {
-				xs, ys = append(xs, l.xs[k]), append(ys, o.high[k])
+				xs, ys = append(xs, l.xs[k]), append(ys, l.high[k])
 			}
 			d.fill(xs, ys, faded(c, .22))
 		}
@@ -220,7 +232,7 @@ func (l *curve) describe(o *options) string {
 			s += ", falling"
 		}
 	}
-	if o.low != nil {
+	if l.low != nil {
 		s += ", with a band"
 	}
 	return s
@@ -247,7 +259,7 @@ type ruler struct {
 	horizontal bool
 }
 
-func (*ruler) takes() knows { return takesColor | takesOpacity | takesWidth | takesName | takesDashed }
+func (*ruler) takes() string { return "Color Opacity Width Label Dashed" }
 
 func (l *ruler) keys(o *options) []key {
 	return []key{{name: o.name, color: o.color, line: true, dash: []vg.Length{6, 3}}}
@@ -302,7 +314,7 @@ type note struct {
 	txt  string
 }
 
-func (*note) takes() knows                    { return 0 }
+func (*note) takes() string                   { return "" }
 func (l *note) bounds(*options) (b box)       { b.include(l.x, l.y); return b }
 func (l *note) describe(*options) string      { return fmt.Sprintf("the note “%s”", l.txt) }
 func (l *note) draw(*drawing, *options) error { return nil }
@@ -339,7 +351,7 @@ type arrows struct {
 	x0, y0, x1, y1 []float64
 }
 
-func (*arrows) takes() knows { return takesColor | takesWidth | takesName | takesLabels | takesOpacity }
+func (*arrows) takes() string { return "Color Width Label Labels Opacity" }
 
 func (l *arrows) check(o *options) error {
 	if o.labels != nil && len(o.labels) != len(l.x0) {

@@ -26,6 +26,12 @@ type dendrogram struct {
 	height      []float64
 	order       []int     // leaves from left to right
 	at          []float64 // position of each node along the leaves
+	cut         *float64
+}
+
+// Cut draws a dendrogram's cut at a height, and the clusters below it in colors.
+func (p *Plot) Cut(height float64) *Plot {
+	return change(p, "Cut", func(l *dendrogram) { l.cut = &height })
 }
 
 // build checks the merges, which must make one tree, and orders the leaves so that no branches cross.
@@ -70,16 +76,16 @@ func (l *dendrogram) build() error {
 	return nil
 }
 
-func (*dendrogram) takes() knows {
-	return takesLabels | takesCut | takesHorizontal | takesWidth
+func (*dendrogram) takes() string {
+	return "Labels Horizontal Width"
 }
 
 func (l *dendrogram) check(o *options) error {
 	if o.labels != nil && len(o.labels) != len(l.order) {
 		return ml.BadShape("plotting.Dendrogram", "%d labels for %d leaves", len(o.labels), len(l.order))
 	}
-	if o.cut != nil && !finite(*o.cut) {
-		return ml.BadParameter("plotting.Cut", "height", *o.cut, "a finite number")
+	if l.cut != nil && !finite(*l.cut) {
+		return ml.BadParameter("plotting.Cut", "height", *l.cut, "a finite number")
 	}
 	return nil
 }
@@ -105,8 +111,8 @@ func (l *dendrogram) bounds(o *options) (b box) {
 	for _, h := range l.height {
 		b.include(l.place(0, h, o))
 	}
-	if o.cut != nil {
-		b.include(l.place(0, *o.cut, o))
+	if l.cut != nil {
+		b.include(l.place(0, *l.cut, o))
 	}
 	return b
 }
@@ -141,7 +147,7 @@ func (l *dendrogram) clusters(o *options) (class []int, k int) {
 	for i := range class {
 		class[i] = -1
 	}
-	if o.cut == nil {
+	if l.cut == nil {
 		return class, 0
 	}
 	// highest is the greatest height in a subtree: with inversions a merge can lie lower than one before it.
@@ -157,7 +163,7 @@ func (l *dendrogram) clusters(o *options) (class []int, k int) {
 	next := 0
 	for _, leaf := range l.order {
 		top := leaf
-		for parent[top] >= 0 && highest[parent[top]] <= *o.cut && class[parent[top]] < 0 {
+		for parent[top] >= 0 && highest[parent[top]] <= *l.cut && class[parent[top]] < 0 {
 			top = parent[top]
 		}
 		if p := parent[top]; p >= 0 && class[p] >= 0 {
@@ -215,8 +221,8 @@ func (l *dendrogram) draw(d *drawing, o *options) error {
 		d.Stroke(p)
 	}
 	d.Pop()
-	if o.cut != nil {
-		return (&ruler{at: *o.cut, horizontal: !o.horizontal}).draw(d, &options{color: color.Color(Ink)})
+	if l.cut != nil {
+		return (&ruler{at: *l.cut, horizontal: !o.horizontal}).draw(d, &options{color: color.Color(Ink)})
 	}
 	return nil
 }
@@ -227,9 +233,9 @@ func (l *dendrogram) describe(o *options) string {
 		top = max(top, h)
 	}
 	s := fmt.Sprintf("dendrogram of %s, highest merge at %s", count(len(l.order), "leaf", "leaves"), figures(top))
-	if o.cut != nil {
+	if l.cut != nil {
 		_, k := l.clusters(o)
-		s += fmt.Sprintf(", cut at %s into %s", figures(*o.cut), count(k, "cluster", "clusters"))
+		s += fmt.Sprintf(", cut at %s into %s", figures(*l.cut), count(k, "cluster", "clusters"))
 	}
 	return s
 }

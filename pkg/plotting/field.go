@@ -82,13 +82,21 @@ func newField(method string, f Field, l layer) *Plot {
 // is eight, evenly from f's lower twentieth (a log density's floor is far away) to its maximum. Colors run with the values; Color sets one.
 // f is evaluated at 161 × 121 points.
 func Isolines(f Field) *Plot {
-	return newField("plotting.Isolines", f, &contour{fielded{field: f}})
+	return newField("plotting.Isolines", f, &contour{fielded: fielded{field: f}})
 }
 
-type contour struct{ fielded }
+type contour struct {
+	fielded
+	levels []float64
+}
 
-func (*contour) takes() knows {
-	return takesColor | takesOpacity | takesWidth | takesLevels | takesColors | takesName | takesDashed
+// Levels sets the values at which contours are drawn.
+func (p *Plot) Levels(levels ...float64) *Plot {
+	return change(p, "Levels", func(l *contour) { l.levels = slices.Clone(levels) })
+}
+
+func (*contour) takes() string {
+	return "Color Opacity Width ColorMap Label Dashed"
 }
 
 func (*contour) keys(o *options) []key {
@@ -105,7 +113,7 @@ func (l *contour) draw(d *drawing, o *options) error {
 	if err != nil {
 		return err
 	}
-	levels := o.levels
+	levels := l.levels
 	if levels == nil {
 		levels = levelsOf(z)
 	}
@@ -292,7 +300,7 @@ type shade struct {
 	found *[2]float64
 }
 
-func (*shade) takes() knows { return takesColors | takesOpacity | takesName }
+func (*shade) takes() string { return "ColorMap Opacity Label" }
 
 func (*shade) hints(*options) hints { return hints{noGrid: true} }
 
@@ -350,7 +358,7 @@ type regions struct {
 	predict func(mat.Matrix) ([]int, error)
 }
 
-func (*regions) takes() knows             { return takesOpacity }
+func (*regions) takes() string            { return "Opacity" }
 func (*regions) hints(*options) hints     { return hints{noGrid: true} }
 func (*regions) describe(*options) string { return "the plane divided into regions by predicted class" }
 
@@ -377,40 +385,27 @@ func (l *regions) draw(d *drawing, o *options) error {
 	return nil
 }
 
-// Implicit draws the curve f(x, y) = level over what the rest of the figure shows, or over XLim and YLim.
-func Implicit(f func(x, y float64) float64, level float64) *Plot {
-	p := newField("plotting.Implicit", Pointwise(f), &implicit{fielded{field: Pointwise(f)}, level, 0})
-	if !finite(level) {
-		p.err = ml.BadParameter("plotting.Implicit", "level", level, "a finite number")
-	}
-	return p
-}
-
 // Ball draws the unit ball of a norm or of a distance from the origin: the points at which it is 1, over −1.25 to 1.25.
 func Ball(norm func(x, y float64) float64) *Plot {
-	return newField("plotting.Ball", Pointwise(norm), &implicit{fielded{field: Pointwise(norm)}, 1, 1.25})
+	return newField("plotting.Ball", Pointwise(norm), &ball{fielded{field: Pointwise(norm)}})
 }
 
-type implicit struct {
-	fielded
-	level, reach float64
+type ball struct{ fielded }
+
+func (*ball) takes() string {
+	return "Color Opacity Width Label Dashed"
 }
 
-func (*implicit) takes() knows {
-	return takesColor | takesOpacity | takesWidth | takesName | takesDashed
-}
-
-func (l *implicit) bounds(*options) (b box) {
-	if l.reach > 0 {
-		b.include(-l.reach, -l.reach)
-		b.include(l.reach, l.reach)
-	}
+func (l *ball) bounds(*options) (b box) {
+	const reach = 1.25
+	b.include(-reach, -reach)
+	b.include(reach, reach)
 	return b
 }
 
-func (l *implicit) hints(*options) hints { return hints{equal: l.reach > 0} }
+func (l *ball) hints(*options) hints { return hints{equal: true} }
 
-func (l *implicit) look(o *options) (color.Color, []vg.Length) {
+func (l *ball) look(o *options) (color.Color, []vg.Length) {
 	c := o.color
 	if c == nil {
 		c = ClassColor(o.order)
@@ -421,79 +416,22 @@ func (l *implicit) look(o *options) (color.Color, []vg.Length) {
 	return faded(c, either(o.opacity, 1)), dashes[o.order%len(dashes)]
 }
 
-func (l *implicit) keys(o *options) []key {
+func (l *ball) keys(o *options) []key {
 	c, dash := l.look(o)
 	return []key{{name: o.name, color: c, line: true, dash: dash}}
 }
 
-func (l *implicit) draw(d *drawing, o *options) error {
+func (l *ball) draw(d *drawing, o *options) error {
 	const n = 241
-	z, err := evaluate("plotting.Implicit", l.field, lattice(d, n, n, false))
+	z, err := evaluate("plotting.Ball", l.field, lattice(d, n, n, false))
 	if err != nil {
 		return err
 	}
 	c, dash := l.look(o)
-	l.isoline(d, z, n, n, l.level, c, either(o.width, 2), dash)
+	l.isoline(d, z, n, n, 1, c, either(o.width, 2), dash)
 	return nil
 }
 
-func (l *implicit) describe(o *options) string {
-	if l.reach > 0 {
-		return "unit ball" + before(" of ", o.name)
-	}
-	return fmt.Sprintf("curve at which %s is %s", either(o.name, "the function"), figures(l.level))
-}
-
-// Regions colors each point of a rectangle by the class that class gives it.
-func Regions(xmin, xmax, ymin, ymax float64, class func(x, y float64) int) *Plot {
-	if class == nil {
-		return &Plot{err: fmt.Errorf("plotting.Regions: the function is nil: %w", ml.ErrParameter)}
-	}
-	p := Decision(func(points mat.Matrix) ([]int, error) {
-		n, _ := points.Dims()
-		out := make([]int, n)
-		for i := range out {
-			out[i] = class(points.At(i, 0), points.At(i, 1))
-		}
-		return out, nil
-	})
-	return p.within("plotting.Regions", xmin, xmax, ymin, ymax)
-}
-
-// Density shades a rectangle by the value of a function. It is Shade for a function of two coordinates.
-func Density(xmin, xmax, ymin, ymax float64, value func(x, y float64) float64) *Plot {
-	return Shade(Pointwise(value)).within("plotting.Density", xmin, xmax, ymin, ymax)
-}
-
-// Contours draws the lines on which a function has each of the levels, in a rectangle. It is Isolines for a function of two coordinates; no levels means eight
-// that suit.
-func Contours(xmin, xmax, ymin, ymax float64, value func(x, y float64) float64, levels ...float64) *Plot {
-	p := Isolines(Pointwise(value))
-	if len(levels) > 0 {
-		p = p.Levels(levels...)
-	}
-	return p.within("plotting.Contours", xmin, xmax, ymin, ymax)
-}
-
-// within lays the mark that p holds into a rectangle: what the figure shows when nothing else says more.
-func (p *Plot) within(method string, xmin, xmax, ymin, ymax float64) *Plot {
-	_, p.err = span(method+": the rectangle", xmin, xmax, p.err)
-	_, p.err = span(method+": the rectangle", ymin, ymax, p.err)
-	l := p.layers[0]
-	l.layer = bounded{l.layer, box{xmin, xmax, ymin, ymax, true}}
-	p.layers = []laid{l}
-	return p
-}
-
-// bounded is a layer with a rectangle of its own.
-type bounded struct {
-	layer
-	rect box
-}
-
-func (l bounded) bounds(*options) box { return l.rect }
-func (l bounded) hints(o *options) hints {
-	h := l.layer.hints(o)
-	h.tight = true
-	return h
+func (l *ball) describe(o *options) string {
+	return "unit ball" + before(" of ", o.name)
 }

@@ -153,12 +153,25 @@ func gallery() map[string]Figure {
 	for i := range fourteen {
 		fourteen[i] = i % 14
 	}
+	ten := make([]int, 150)
+	for i := range ten {
+		ten[i] = int(math.Mod(angle[i]+2*math.Pi, 2*math.Pi) / (2 * math.Pi) * 10)
+	}
+	rings := func(points mat.Matrix) ([]int, error) {
+		n, _ := points.Dims()
+		classes := make([]int, n)
+		for i := range classes {
+			classes[i] = int(math.Hypot(points.At(i, 0), points.At(i, 1))) % 4
+		}
+		return classes, nil
+	}
 	towns := mat.NewDense(4, 2, []float64{0, 0, 3, 1, 1, 2.5, 4, 3})
 	return map[string]Figure{
 		"scatter-classes":  Scatter(x, y).Names("setosa", "versicolor", "virginica").Title("Three clusters").X("petal length (cm)").Y("petal width (cm)"),
 		"scatter-plain":    Points(x),
 		"scatter-noise":    Points(x).Classes(noise, "one", "two", "three").Title("Noise is gray"),
 		"scatter-fourteen": Scatter(x, fourteen).Title("Fourteen classes by color and shape"),
+		"scatter-tags":     Scatter(x, ten).Names("setosa", "versicolor", "virginica").LabelClasses().Title("Ten classes, named where they are"),
 		"scatter-values":   Points(x).Values(angle).Label("angle (rad)").X("first component").Y("second component"),
 		"scatter-large":    Scatter(big, bigY).Title("20,000 points").X("x1").Y("x2"),
 		"scatter-labels":   Points(towns).Labels("Ulm", "Bonn", "Kiel", "Jena").Arrows(towns),
@@ -173,12 +186,12 @@ func gallery() map[string]Figure {
 		"bars":             BarChart([]string{"k-means++", "random", "greedy"}, []float64{3, 5, 2.5}).Errors([]float64{.3, .8, .2}).Y("inertia"),
 		"bars-groups":      BarChart([]string{"iris", "wine", "digits"}, []float64{.9, .7, .5}, []float64{.8, .75, .6}).Names("k-means", "Gaussian mixture").Y("purity"),
 		"bars-horizontal":  BarChart([]string{"silhouette of the partition", "adjusted Rand index", "purity"}, []float64{.55, .73, -.2}).Horizontal().X("score"),
-		"regions":          New(Regions(-4, 4, -4, 4, func(a, b float64) int { return int(math.Floor(math.Hypot(a, b))) % 4 }), Points(x).Classes(y)).Size(420, 400),
+		"regions":          New(Decision(rings), Points(x).Classes(y)).XLim(-4, 4).YLim(-4, 4).Equal().Size(420, 400),
 		"decision":         Decision(nearest(centers)).Add(Scatter(x, y)).Title("Decision regions").X("x").Y("y"),
 		"voronoi":          New(Voronoi(centers), Scatter(x, y)).Title("Cells of three centers"),
 		"voronoi-many":     Voronoi(x.Slice(0, 40, 0, 2), -4, 4, -4, 4).Size(420, 400),
-		"contours":         New(Contours(-4, 4, -4, 4, bump)).Title("Contours"),
-		"density":          New(Density(-4, 4, -4, 4, bump), Contours(-4, 4, -4, 4, bump, -.4, -.2, .2, .4).Color(Ink)).Size(480, 400),
+		"contours":         Isolines(Pointwise(bump)).XLim(-4, 4).YLim(-4, 4).Title("Contours"),
+		"density":          New(Shade(Pointwise(bump)), Isolines(Pointwise(bump)).Levels(-.4, -.2, .2, .4).Color(Ink)).XLim(-4, 4).YLim(-4, 4).Size(480, 400),
 		"density-points":   Shade(Pointwise(func(a, b float64) float64 { return math.Exp(-(a*a + b*b) / 4) })).Label("density").Add(Points(x).Color(ClassColor(1))),
 		"heatmap":          Heatmap(positive, nil).X("time").Y("neuron").Label("rate (Hz)"),
 		"heatmap-signed":   Heatmap(wave, nil).Title("Signed values"),
@@ -187,16 +200,13 @@ func gallery() map[string]Figure {
 		"matrix-signed":    Matrix(mat.NewDense(3, 4, []float64{1, -.25, .333333, 0, -.25, 1, .1, -1e-5, .33, .1, math.NaN(), 12345.678})),
 		"ellipse":          New(Points(x).Classes(y), Ellipse([]float64{2, 0}, cov).Label("component 1"), Ellipse([]float64{-1, 1.7}, cov).Label("component 2")),
 		"balls":            New(Ball(norm(1)).Label("Manhattan"), Ball(norm(2)).Label("Euclid"), Ball(norm(4)).Label("p = 4"), Ball(func(a, b float64) float64 { return max(math.Abs(a), math.Abs(b)) }).Label("maximum")).Title("Unit balls"),
-		"implicit":         Implicit(func(a, b float64) float64 { return a*a*a - a - b*b }, -.2).XLim(-2, 2).YLim(-2, 2).Equal(),
 		"graph":            New(Edges(x, links).Values(weights), Scatter(x, y)).Title("Similarity graph").Bare(),
-		"scree":            Scree([]float64{4.2, 1.1, .5, .2, .1, .05}),
 		"eigengap":         Eigengap([]float64{0, .01, .02, .6, .65, .7, .72}).Y("eigenvalue of L"),
 		"dendrogram":       Dendrogram(left, right, height).Cut(1).Title("Single linkage"),
 		"dendrogram-names": Dendrogram(left, right, height).Labels(names("package ", 24)...).Horizontal(),
 		"images":           Images(digits, 8, 8).Title("Twelve centers").Captions(strings.Split("abcdefghijkl", "")...),
 		"images-signed":    Images(signed, 8, 8).Title("Loadings"),
 		"images-rgb":       RGBImages(rgb, 16, 16),
-		"swatches":         Swatches(Classes),
 		"thumbnails":       Thumbnails(x.Slice(0, 12, 0, 2), digits, 8, 8).Classes(y[:12]),
 		"grid":             Grid(3, step(1), step(2), step(3)).Shared().Title("One to three centers"),
 		"grid-mixed":       Grid(2, step(2), Heatmap(wave, nil), Line(nil, steps).Dots().X("iteration").Y("a long\nlabel"), Images(digits, 8, 8)),

@@ -62,8 +62,8 @@ func (l *ellipse) decompose(mean []float64, cov mat.Matrix) error {
 	return nil
 }
 
-func (*ellipse) takes() knows {
-	return takesColor | takesOpacity | takesWidth | takesName | takesDashed
+func (*ellipse) takes() string {
+	return "Color Opacity Width Label Dashed"
 }
 
 func (l *ellipse) check(o *options) error {
@@ -160,7 +160,7 @@ type voronoi struct {
 	fixed box
 }
 
-func (*voronoi) takes() knows { return takesClasses | takesOpacity | takesMarkSize | takesName }
+func (*voronoi) takes() string { return "Classes Opacity MarkSize Label" }
 
 func (l *voronoi) bounds(*options) box {
 	if l.fixed.filled {
@@ -238,11 +238,6 @@ func (l *voronoi) describe(o *options) string {
 	return "Voronoi cells of " + count(len(l.xs), "center", "centers")
 }
 
-// Graph draws the rows of x, an n×2 matrix, as points and a line for every pair of row numbers in edges. It is Edges with Points over it.
-func Graph(x mat.Matrix, edges [][2]int) *Plot {
-	return Edges(x, edges).Add(Points(x))
-}
-
 // Edges draws a line between two rows of x, an n×2 matrix, for every pair of row numbers. Values, one an edge, makes heavier edges darker.
 // More than 3,000 edges are drawn into an image inside the SVG.
 func Edges(x mat.Matrix, pairs [][2]int) *Plot {
@@ -260,7 +255,7 @@ type edges struct {
 	pairs [][2]int
 }
 
-func (*edges) takes() knows { return takesColor | takesOpacity | takesWidth | takesName | takesValues }
+func (*edges) takes() string { return "Color Opacity Width Label Values" }
 
 func (l *edges) check(o *options) error {
 	if o.values != nil && len(o.values) != len(l.pairs) {

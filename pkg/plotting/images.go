@@ -48,17 +48,6 @@ func ColorImages(images ...image.Image) *Plot {
 	return newImages(method, x, size.Y, size.X, 3)
 }
 
-// Swatches shows colors as a row of squares: a palette.
-func Swatches(colors []color.Color) *Plot {
-	squares := make([]image.Image, len(colors))
-	for i, c := range colors {
-		img := image.NewNRGBA(image.Rect(0, 0, 1, 1))
-		img.Set(0, 0, c)
-		squares[i] = img
-	}
-	return ColorImages(squares...).Scale(36).Columns(max(1, min(len(colors), 12)))
-}
-
 // maxPixels bounds the pixels of a grid of images: 4,000 digits of 28 × 28 fit.
 const maxPixels = 1 << 22
 
@@ -81,13 +70,46 @@ type images struct {
 	x        mat.Matrix
 	n, h, w  int
 	channels int
+
+	columns  int     // 0: as many as suit
+	zoom     float64 // pixels of the screen a pixel; 0: as suits
+	perImage bool
+	captions []string
 }
 
-func (*images) takes() knows { return takesColumns | takesColors | takesPerImage }
+// Columns sets how many images stand in a row.
+func (p *Plot) Columns(n int) *Plot {
+	if n < 1 {
+		p.err = either(p.err, ml.BadParameter("plotting.Columns", "n", n, "n ≥ 1"))
+		return p
+	}
+	return change(p, "Columns", func(l *images) { l.columns = n })
+}
+
+// Scale sets how many screen pixels a pixel of an image takes.
+func (p *Plot) Scale(s float64) *Plot {
+	if !(s > 0 && s <= 200) {
+		p.err = either(p.err, ml.BadParameter("plotting.Scale", "s", s, "0 < s ≤ 200"))
+		return p
+	}
+	return change(p, "Scale", func(l *images) { l.zoom = s })
+}
+
+// PerImage scales the gray values of each image by its own extremes rather than by those of all images.
+func (p *Plot) PerImage() *Plot {
+	return change(p, "PerImage", func(l *images) { l.perImage = true })
+}
+
+// Captions writes a line under each image.
+func (p *Plot) Captions(s ...string) *Plot {
+	return change(p, "Captions", func(l *images) { l.captions = append([]string{}, s...) })
+}
+
+func (*images) takes() string { return "ColorMap" }
 
 func (l *images) check(o *options) error {
-	if o.labels != nil && len(o.labels) != l.n {
-		return ml.BadShape("plotting.Images", "%d labels for %d images", len(o.labels), l.n)
+	if l.captions != nil && len(l.captions) != l.n {
+		return ml.BadShape("plotting.Images", "%d captions for %d images", len(l.captions), l.n)
 	}
 	return nil
 }
@@ -101,8 +123,8 @@ type tiling struct {
 	totalW, totalH float64
 }
 
-func (l *images) tiling(o *options) tiling {
-	t := tiling{columns: o.columns}
+func (l *images) tiling() tiling {
+	t := tiling{columns: l.columns}
 	if t.columns == 0 {
 		t.columns = min(l.n, max(1, int(math.Ceil(math.Sqrt(float64(l.n)*1.8*float64(l.h)/float64(l.w))))))
 		// Twenty images stand better in two rows of ten than in four of six and a rest.
@@ -122,16 +144,16 @@ func (l *images) tiling(o *options) tiling {
 	if t.zoom < 1 {
 		t.zoom = min(1, 640/float64(t.columns*l.w))
 	}
-	if o.zoom > 0 {
-		t.zoom = min(o.zoom, 4000/float64(t.columns*l.w), 4000/float64(t.rows*l.h))
+	if l.zoom > 0 {
+		t.zoom = min(l.zoom, 4000/float64(t.columns*l.w), 4000/float64(t.rows*l.h))
 	}
 	t.w, t.h = t.zoom*float64(l.w), t.zoom*float64(l.h)
 	t.gap = max(2, math.Round(t.w/12))
-	if o.labels != nil {
+	if l.captions != nil {
 		t.below = 15
 		sty := style(textSize, text.XCenter, text.YTop)
 		widest := 0.0
-		for _, s := range o.labels {
+		for _, s := range l.captions {
 			widest = max(widest, textWidth(sty, s))
 		}
 		t.gap = max(t.gap, min(widest+8-t.w, 60))
@@ -142,20 +164,20 @@ func (l *images) tiling(o *options) tiling {
 }
 
 func (l *images) bounds(o *options) (b box) {
-	t := l.tiling(o)
+	t := l.tiling()
 	b.include(0, 0)
 	b.include(t.totalW, t.totalH)
 	return b
 }
 
 func (l *images) hints(o *options) hints {
-	t := l.tiling(o)
+	t := l.tiling()
 	return hints{bare: true, tight: true, flipY: true, equal: true, w: t.totalW, h: t.totalH}
 }
 
 // draw puts all images into one, with transparent gaps.
 func (l *images) draw(d *drawing, o *options) error {
-	t := l.tiling(o)
+	t := l.tiling()
 	shrink := 1
 	if t.zoom < 1 {
 		shrink = max(1, int(math.Floor(1/(density*t.zoom))))
@@ -176,12 +198,12 @@ func (l *images) draw(d *drawing, o *options) error {
 }
 
 func (l *images) write(d *drawing, o *options) {
-	if o.labels == nil {
+	if l.captions == nil {
 		return
 	}
-	t := l.tiling(o)
+	t := l.tiling()
 	sty := style(textSize, text.XCenter, text.YTop)
-	for i, s := range o.labels {
+	for i, s := range l.captions {
 		at := d.at(float64(i%t.columns)*(t.w+t.gap)+t.w/2, float64(i/t.columns)*(t.h+t.below+t.gap)+t.h)
 		write(d.surface, sty, float64(at.X), float64(at.Y)-2, s)
 	}
@@ -227,7 +249,7 @@ func (l *images) scaleOf(i int, o *options) *colorScale {
 		return &colorScale{lo: 0, hi: 1}
 	}
 	first, last := 0, l.n
-	if o.perImage {
+	if l.perImage {
 		first, last = i, i+1
 	}
 	lo, hi := math.Inf(1), math.Inf(-1)
@@ -246,13 +268,13 @@ func (l *images) describe(o *options) string {
 	if l.channels == 3 {
 		kind = "color"
 	}
-	t := l.tiling(o)
+	t := l.tiling()
 	s := fmt.Sprintf("%s of %d × %d pixels", count(l.n, kind+" image", kind+" images"), l.h, l.w)
 	if l.n > 1 {
 		s += fmt.Sprintf(" in %s and %s", count(t.rows, "row", "rows"), count(t.columns, "column", "columns"))
 	}
-	if o.labels != nil && l.n <= 12 {
-		s += ", labeled " + listed(o.labels)
+	if l.captions != nil && l.n <= 12 {
+		s += ", labeled " + listed(l.captions)
 	}
 	return s
 }
@@ -286,7 +308,7 @@ type thumbnails struct {
 	images *images
 }
 
-func (*thumbnails) takes() knows                 { return takesColors | takesMarkSize | takesClasses | takesNames }
+func (*thumbnails) takes() string                { return "ColorMap MarkSize Classes Names" }
 func (*thumbnails) heavy(*options) bool          { return true }
 func (*thumbnails) scale(*options) *colorScale   { return nil }
 func (*thumbnails) write(d *drawing, _ *options) {}

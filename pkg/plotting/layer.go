@@ -14,7 +14,7 @@ import (
 
 // layer is one kind of mark with its data. A layer is never changed once made.
 type layer interface {
-	takes() knows
+	takes() string                     // the options of Plot that several kinds of marks share and this one knows
 	check(o *options) error            // that data and options fit each other
 	bounds(o *options) box             // what of the plane the data covers
 	hints(o *options) hints            // how the axes should look
@@ -29,7 +29,7 @@ type layer interface {
 // plain is a layer with nothing special, to be embedded.
 type plain struct{}
 
-func (plain) takes() knows                 { return 0 }
+func (plain) takes() string                { return "" }
 func (plain) check(*options) error         { return nil }
 func (plain) bounds(*options) box          { return box{} }
 func (plain) hints(*options) hints         { return hints{} }

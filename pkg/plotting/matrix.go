@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/plot"
@@ -16,40 +17,50 @@ import (
 // Heatmap draws a matrix as colored cells, row 0 on top, with a color bar. With nil for colors they are Sequential, or Diverging around zero where values
 // have both signs. Limits sets the ends of the scale, RowNames and ColumnNames name the cells, ShowValues writes the values. A cell that isn't finite stays empty.
 func Heatmap(m mat.Matrix, colors ColorMap) *Plot {
-	return newMatrix("plotting.Heatmap", m, false).ColorMap(colors)
+	r, c, err := dims("plotting.Heatmap", m)
+	if err == nil && r*c > maxPixels {
+		err = ml.BadParameter("plotting.Heatmap", "the number of cells", r*c, fmt.Sprintf("at most %d", maxPixels))
+	}
+	p := &Plot{layers: []laid{{layer: &matrix{m: m, r: r, c: c}}}, err: err}
+	return p.ColorMap(colors)
 }
 
 // Matrix is Heatmap with the values written in the cells, for small ones: a confusion matrix, a covariance. It takes up to 400 cells.
-func Matrix(m mat.Matrix) *Plot { return newMatrix("plotting.Matrix", m, true) }
-
-func newMatrix(method string, m mat.Matrix, values bool) *Plot {
-	r, c, err := dims(method, m)
-	if err == nil && r*c > maxPixels {
-		err = ml.BadParameter(method, "the number of cells", r*c, fmt.Sprintf("at most %d", maxPixels))
-	}
-	if err == nil && values && r*c > 400 {
-		err = ml.BadParameter(method, "the number of cells", r*c, "at most 400; use Heatmap")
-	}
-	return &Plot{layers: []laid{{layer: &matrix{m: m, r: r, c: c, values: values}}}, err: err}
-}
+func Matrix(m mat.Matrix) *Plot { return Heatmap(m, nil).ShowValues() }
 
 type matrix struct {
 	plain
-	m      mat.Matrix
-	r, c   int
-	values bool
+	m                     mat.Matrix
+	r, c                  int
+	shown                 bool // values are written into the cells
+	rowNames, columnNames []string
 }
 
-func (*matrix) takes() knows { return takesColors | takesName | takesShown | takesCells }
+// ShowValues writes its value into each cell of a matrix.
+func (p *Plot) ShowValues() *Plot {
+	return change(p, "ShowValues", func(l *matrix) { l.shown = true })
+}
+
+// RowNames names the rows of a matrix, from the top.
+func (p *Plot) RowNames(names ...string) *Plot {
+	return change(p, "RowNames", func(l *matrix) { l.rowNames = slices.Clone(names) })
+}
+
+// ColumnNames names the columns of a matrix.
+func (p *Plot) ColumnNames(names ...string) *Plot {
+	return change(p, "ColumnNames", func(l *matrix) { l.columnNames = slices.Clone(names) })
+}
+
+func (*matrix) takes() string { return "ColorMap Label" }
 
 func (l *matrix) check(o *options) error {
 	switch {
-	case o.rowNames != nil && len(o.rowNames) != l.r:
-		return ml.BadShape("plotting.RowNames", "%d names for %d rows", len(o.rowNames), l.r)
-	case o.columnNames != nil && len(o.columnNames) != l.c:
-		return ml.BadShape("plotting.ColumnNames", "%d names for %d columns", len(o.columnNames), l.c)
-	case o.shown && l.r*l.c > 400:
-		return ml.BadParameter("plotting.ShowValues", "the number of cells", l.r*l.c, "at most 400")
+	case l.rowNames != nil && len(l.rowNames) != l.r:
+		return ml.BadShape("plotting.RowNames", "%d names for %d rows", len(l.rowNames), l.r)
+	case l.columnNames != nil && len(l.columnNames) != l.c:
+		return ml.BadShape("plotting.ColumnNames", "%d names for %d columns", len(l.columnNames), l.c)
+	case l.shown && l.r*l.c > 400:
+		return ml.BadParameter("plotting.ShowValues", "the number of cells", l.r*l.c, "at most 400; a Heatmap without takes more")
 	}
 	return nil
 }
@@ -60,10 +71,8 @@ func (l *matrix) bounds(*options) (b box) {
 	return b
 }
 
-func (l *matrix) written(o *options) bool { return l.values || o.shown }
-
 func (l *matrix) hints(o *options) hints {
-	h := hints{tight: true, flipY: true, noGrid: true, xTicks: l.ticks(o.columnNames, l.c), yTicks: l.ticks(o.rowNames, l.r)}
+	h := hints{tight: true, flipY: true, noGrid: true, xTicks: l.ticks(l.columnNames, l.c), yTicks: l.ticks(l.rowNames, l.r)}
 	h.w, h.h = l.frame(o)
 	return h
 }
@@ -71,7 +80,7 @@ func (l *matrix) hints(o *options) hints {
 // frame makes cells square where that gives a readable shape.
 func (l *matrix) frame(o *options) (w, h float64) {
 	cell := min(44, 440/float64(l.c), 340/float64(l.r))
-	if l.written(o) {
+	if l.shown {
 		widest := 0.0
 		for i := range l.r {
 			for j := range l.c {
@@ -135,7 +144,7 @@ func (l *matrix) theScale(o *options) *colorScale {
 }
 
 func (l *matrix) scale(o *options) *colorScale {
-	if l.written(o) {
+	if l.shown {
 		return nil
 	}
 	return l.theScale(o)
@@ -167,7 +176,7 @@ func (l *matrix) draw(d *drawing, o *options) error {
 
 // write puts values on their cells, dark on light and light on dark.
 func (l *matrix) write(d *drawing, o *options) {
-	if !l.written(o) {
+	if !l.shown {
 		return
 	}
 	scale := l.theScale(o)
@@ -190,7 +199,7 @@ func (l *matrix) describe(o *options) string {
 	s := l.theScale(&options{limits: o.limits, colors: Grey})
 	from, to := ends(s.lo, s.hi)
 	out := fmt.Sprintf("matrix of %s and %s%s, values from %s to %s", count(l.r, "row", "rows"), count(l.c, "column", "columns"), before(" of ", o.name), from, to)
-	if l.written(o) && l.r*l.c <= 36 {
+	if l.shown && l.r*l.c <= 36 {
 		out += ": "
 		for i := range l.r {
 			if i > 0 {

@@ -111,7 +111,7 @@ func (p *Plot) prepared() (*Plot, error) {
 			return p, err
 		}
 		l.order = next
-		if l.takes()&takesColor != 0 && l.color == nil && l.classes == nil && l.values == nil {
+		if takes(l, "Color") && l.color == nil && l.classes == nil && l.values == nil {
 			next++
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"slices"
+	"strings"
 
 	"github.com/golatent/latent/pkg/ml"
 )
@@ -135,69 +136,56 @@ func (p *Plot) Bare() *Plot { p.bare = true; return p }
 // HideLegend leaves out the legend and the color bar.
 func (p *Plot) HideLegend() *Plot { p.noLegend = true; return p }
 
-// options are what methods about marks set. Every layer knows some of them.
+// options are what methods about marks set that marks of several kinds know. What marks of one kind alone know is a field of that layer, beside
+// its method.
 type options struct {
 	color                    color.Color
 	opacity, width, markSize float64
 	name                     string
-	names, labels, tips      []string
-	dashed                   bool
+	names, labels            []string
+	dashed, horizontal       bool
 	classes                  []int
 	values                   []float64
-	low, high                []float64
 	colors                   ColorMap
 	limits                   *[2]float64
-	levels                   []float64
-	columns                  int
-	density, horizontal      bool
-	shown                    bool
-	perImage                 bool
-	rowNames, columnNames    []string
-	cut                      *float64
 	class                    *int
-	dots                     bool
-	errors                   []float64
-	zoom                     float64
 	order                    int // which of the figure's marks without a color of their own this is; set when drawn
 }
 
-// knows is the set of options that a layer takes.
-type knows uint32
-
-const (
-	takesColor knows = 1 << iota
-	takesOpacity
-	takesWidth
-	takesMarkSize
-	takesName
-	takesNames
-	takesLabels
-	takesTips
-	takesDashed
-	takesClasses
-	takesValues
-	takesBand
-	takesColors
-	takesLevels
-	takesBins
-	takesColumns
-	takesHorizontal
-	takesShown
-	takesPerImage
-	takesCells
-	takesCut
-	takesErrors
-)
-
 // set applies an option to the layers that take it.
-func (p *Plot) set(method string, k knows, change func(*options)) *Plot {
+func (p *Plot) set(method string, change func(*options)) *Plot {
 	found := false
 	for i := range p.layers {
-		if p.layers[i].takes()&k != 0 {
+		if takes(p.layers[i], method) {
 			change(&p.layers[i].options)
 			found = true
 		}
 	}
+	return p.found(method, found)
+}
+
+// takes reports whether an option is among those that a layer knows.
+func takes(l layer, method string) bool {
+	return slices.Contains(strings.Fields(l.takes()), method)
+}
+
+// change applies an option that marks of one kind alone know, to a copy of each: layers may be shared by plots.
+func change[L any, P interface {
+	*L
+	layer
+}](p *Plot, method string, f func(P)) *Plot {
+	found := false
+	for i := range p.layers {
+		if l, ok := p.layers[i].layer.(P); ok {
+			fresh := P(new(*l))
+			f(fresh)
+			p.layers[i].layer, found = fresh, true
+		}
+	}
+	return p.found(method, found)
+}
+
+func (p *Plot) found(method string, found bool) *Plot {
 	if !found && p.err == nil {
 		p.err = fmt.Errorf("plotting.%s: nothing in the figure takes this option; call it right after the function that draws what it is about", method)
 	}
@@ -206,7 +194,7 @@ func (p *Plot) set(method string, k knows, change func(*options)) *Plot {
 
 // Color sets one color for all marks. Classes and values of points go before it.
 func (p *Plot) Color(c color.Color) *Plot {
-	return p.set("Color", takesColor, func(o *options) { o.color = c })
+	return p.set("Color", func(o *options) { o.color = c })
 }
 
 // Opacity sets how opaque marks are, from 0 to 1.
@@ -215,7 +203,7 @@ func (p *Plot) Opacity(a float64) *Plot {
 		p.err = either(p.err, ml.BadParameter("plotting.Opacity", "a", a, "0 ≤ a ≤ 1"))
 		return p
 	}
-	return p.set("Opacity", takesOpacity, func(o *options) { o.opacity = a })
+	return p.set("Opacity", func(o *options) { o.opacity = a })
 }
 
 // Width sets the width of lines in pixels.
@@ -224,7 +212,7 @@ func (p *Plot) Width(w float64) *Plot {
 		p.err = either(p.err, ml.BadParameter("plotting.Width", "w", w, "0 < w ≤ 50"))
 		return p
 	}
-	return p.set("Width", takesWidth, func(o *options) { o.width = w })
+	return p.set("Width", func(o *options) { o.width = w })
 }
 
 // MarkSize sets the radius of points in pixels.
@@ -233,39 +221,33 @@ func (p *Plot) MarkSize(r float64) *Plot {
 		p.err = either(p.err, ml.BadParameter("plotting.MarkSize", "r", r, "0 < r ≤ 100"))
 		return p
 	}
-	return p.set("MarkSize", takesMarkSize, func(o *options) { o.markSize = r })
+	return p.set("MarkSize", func(o *options) { o.markSize = r })
 }
 
 // Label sets the entry in the legend, or the title of the color bar.
 func (p *Plot) Label(s string) *Plot {
-	return p.set("Label", takesName, func(o *options) { o.name = s })
+	return p.set("Label", func(o *options) { o.name = s })
 }
 
 // Names sets the names of classes 0, 1, …, of the lines of Lines, or of the groups of Bars, in the legend.
 func (p *Plot) Names(names ...string) *Plot {
-	return p.set("Names", takesNames, func(o *options) { o.names = slices.Clone(names) })
+	return p.set("Names", func(o *options) { o.names = slices.Clone(names) })
 }
 
-// Labels writes a text beside each point, under each image, or at each leaf of a dendrogram.
+// Labels writes a text beside each point or arrow, or at each leaf of a dendrogram.
 func (p *Plot) Labels(labels ...string) *Plot {
-	return p.set("Labels", takesLabels, func(o *options) { o.labels = slices.Clone(labels) })
-}
-
-// Tips sets what is shown when the reader's pointer rests on a point, one text a point. It works on up to 3,000 points; up to 200 have tips of their own
-// without it.
-func (p *Plot) Tips(tips ...string) *Plot {
-	return p.set("Tips", takesTips, func(o *options) { o.tips = slices.Clone(tips) })
+	return p.set("Labels", func(o *options) { o.labels = slices.Clone(labels) })
 }
 
 // Dashed draws lines with dashes.
 func (p *Plot) Dashed() *Plot {
-	return p.set("Dashed", takesDashed, func(o *options) { o.dashed = true })
+	return p.set("Dashed", func(o *options) { o.dashed = true })
 }
 
 // Classes gives each point a class, shown by color and by shape; a negative class is noise, gray and crossed.
 // names are those of classes 0, 1, … in the legend.
 func (p *Plot) Classes(classes []int, names ...string) *Plot {
-	return p.set("Classes", takesClasses, func(o *options) {
+	return p.set("Classes", func(o *options) {
 		o.classes = append([]int{}, classes...)
 		if len(names) > 0 {
 			o.names = slices.Clone(names)
@@ -275,46 +257,17 @@ func (p *Plot) Classes(classes []int, names ...string) *Plot {
 
 // Class sets the color, and for lines the dashes, of class k.
 func (p *Plot) Class(k int) *Plot {
-	return p.set("Class", takesColor, func(o *options) { o.color, o.class = ClassColor(k), &k })
-}
-
-// Dots marks the points of a line.
-func (p *Plot) Dots() *Plot {
-	return p.set("Dots", takesBand, func(o *options) { o.dots = true })
-}
-
-// Errors draws a line from e below to e above the end of each bar.
-func (p *Plot) Errors(e []float64) *Plot {
-	return p.set("Errors", takesErrors, func(o *options) { o.errors = append([]float64{}, e...) })
-}
-
-// Captions writes a line under each image.
-func (p *Plot) Captions(s ...string) *Plot {
-	return p.set("Captions", takesPerImage, func(o *options) { o.labels = append([]string{}, s...) })
-}
-
-// Scale sets how many screen pixels a pixel of an image takes.
-func (p *Plot) Scale(s float64) *Plot {
-	if !(s > 0 && s <= 200) {
-		p.err = either(p.err, ml.BadParameter("plotting.Scale", "s", s, "0 < s ≤ 200"))
-		return p
-	}
-	return p.set("Scale", takesPerImage, func(o *options) { o.zoom = s })
+	return p.set("Color", func(o *options) { o.color, o.class = ClassColor(k), &k })
 }
 
 // Values gives each point a number, shown by a color map and a color bar.
 func (p *Plot) Values(values []float64) *Plot {
-	return p.set("Values", takesValues, func(o *options) { o.values = append([]float64{}, values...) })
-}
-
-// Band fills between two lines around a curve: a standard deviation, a range over seeds.
-func (p *Plot) Band(low, high []float64) *Plot {
-	return p.set("Band", takesBand, func(o *options) { o.low, o.high = append([]float64{}, low...), append([]float64{}, high...) })
+	return p.set("Values", func(o *options) { o.values = append([]float64{}, values...) })
 }
 
 // ColorMap sets the map from values to colors: Sequential, Diverging, Grey.
 func (p *Plot) ColorMap(m ColorMap) *Plot {
-	return p.set("ColorMap", takesColors, func(o *options) { o.colors = m })
+	return p.set("ColorMap", func(o *options) { o.colors = m })
 }
 
 // Limits sets the values at the two ends of the color map. Values beyond them take the color of the end.
@@ -323,54 +276,10 @@ func (p *Plot) Limits(lo, hi float64) *Plot {
 	if limits, p.err = span("plotting.Limits", lo, hi, p.err); limits == nil {
 		return p
 	}
-	return p.set("Limits", takesColors, func(o *options) { o.limits = limits })
-}
-
-// Levels sets the values at which contours are drawn.
-func (p *Plot) Levels(levels ...float64) *Plot {
-	return p.set("Levels", takesLevels, func(o *options) { o.levels = slices.Clone(levels) })
-}
-
-// Normalized scales a histogram so that its area is one, to be compared with a density.
-func (p *Plot) Normalized() *Plot {
-	return p.set("Normalized", takesBins, func(o *options) { o.density = true })
-}
-
-// Columns sets how many images stand in a row.
-func (p *Plot) Columns(n int) *Plot {
-	if n < 1 {
-		p.err = either(p.err, ml.BadParameter("plotting.Columns", "n", n, "n ≥ 1"))
-		return p
-	}
-	return p.set("Columns", takesColumns, func(o *options) { o.columns = n })
-}
-
-// PerImage scales the gray values of each image by its own extremes rather than by those of all images.
-func (p *Plot) PerImage() *Plot {
-	return p.set("PerImage", takesPerImage, func(o *options) { o.perImage = true })
+	return p.set("ColorMap", func(o *options) { o.limits = limits })
 }
 
 // Horizontal draws bars from left to right, and a dendrogram with its root at the right.
 func (p *Plot) Horizontal() *Plot {
-	return p.set("Horizontal", takesHorizontal, func(o *options) { o.horizontal = true })
-}
-
-// ShowValues writes its value into each cell of a matrix.
-func (p *Plot) ShowValues() *Plot {
-	return p.set("ShowValues", takesShown, func(o *options) { o.shown = true })
-}
-
-// RowNames names the rows of a matrix, from the top.
-func (p *Plot) RowNames(names ...string) *Plot {
-	return p.set("RowNames", takesCells, func(o *options) { o.rowNames = slices.Clone(names) })
-}
-
-// ColumnNames names the columns of a matrix.
-func (p *Plot) ColumnNames(names ...string) *Plot {
-	return p.set("ColumnNames", takesCells, func(o *options) { o.columnNames = slices.Clone(names) })
-}
-
-// Cut draws a dendrogram's cut at a height, and the clusters below it in colors.
-func (p *Plot) Cut(height float64) *Plot {
-	return p.set("Cut", takesCut, func(o *options) { o.cut = &height })
+	return p.set("Horizontal", func(o *options) { o.horizontal = true })
 }

@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -139,16 +140,15 @@ func TestBadInputIsRefusedWithWords(t *testing.T) {
 		"histogram range": {Histogram([]float64{-1e308, 1e308}, 0), ml.ErrParameter, "range"},
 		"images":          {Images(x, 3, 3), ml.ErrShape, "3 × 3"},
 		"image size":      {Images(x, -1, -2), ml.ErrParameter, "-1 × -2"},
-		"captions":        {Images(x, 1, 2).Captions("a"), ml.ErrShape, "1 labels for 9"},
+		"captions":        {Images(x, 1, 2).Captions("a"), ml.ErrShape, "1 captions for 9"},
 		"columns of none": {Images(x, 1, 2).Columns(0), ml.ErrParameter, "Columns"},
 		"no images":       {ColorImages(), ml.ErrEmpty, "no images"},
 		"uneven images":   {ColorImages(image.NewGray(image.Rect(0, 0, 1, 1)), image.NewGray(image.Rect(0, 0, 2, 1))), ml.ErrShape, "image 1"},
 		"thumbnails":      {Thumbnails(x, mat.NewDense(2, 4, nil), 2, 2), ml.ErrShape, "2 images for 9"},
 		"matrix":          {Matrix(mat.NewDense(30, 30, nil)), ml.ErrParameter, "Heatmap"},
 		"row names":       {Heatmap(x, nil).RowNames("a"), ml.ErrShape, "1 names for 9 rows"},
-		"rectangle":       {Regions(1, 0, 0, 1, func(_, _ float64) int { return 0 }), ml.ErrParameter, "rectangle"},
-		"nil class":       {Regions(0, 1, 0, 1, nil), ml.ErrParameter, "nil"},
-		"nil field":       {Density(0, 1, 0, 1, nil), ml.ErrParameter, "nil"},
+		"nil class":       {Decision(nil), ml.ErrParameter, "nil"},
+		"nil field":       {Shade(Pointwise(nil)), ml.ErrParameter, "nil"},
 		"field's error":   {Points(x).Add(Isolines(broken)), nil, "not fitted"},
 		"field's length":  {Points(x).Add(Shade(func(mat.Matrix) ([]float64, error) { return make([]float64, 3), nil })), ml.ErrShape, "3 values"},
 		"no frame":        {Shade(Pointwise(math.Hypot)), ml.ErrEmpty, "XLim"},
@@ -169,7 +169,7 @@ func TestBadInputIsRefusedWithWords(t *testing.T) {
 		"merge ahead":     {Dendrogram([]int{0, 1}, []int{4, 2}, []float64{1, 2}), ml.ErrParameter, "merge 0 = 4"},
 		"merge height":    {Dendrogram([]int{0}, []int{1}, []float64{nan}), ml.ErrNotFinite, "height[0]"},
 		"leaf names":      {Dendrogram([]int{0}, []int{1}, []float64{1}).Labels("a"), ml.ErrShape, "1 labels for 2 leaves"},
-		"scree":           {Scree(nil), ml.ErrEmpty, "no values"},
+		"eigengap":        {Eigengap(nil), ml.ErrEmpty, "no values"},
 		"rule":            {HLine(nan), ml.ErrParameter, "NaN"},
 		"note":            {Note(nan, 0, "a"), ml.ErrParameter, "NaN"},
 		"gonum":           {Gonum(nil), ml.ErrParameter, "nil"},
@@ -216,11 +216,11 @@ func TestOddButLegalInput(t *testing.T) {
 		"flat ellipse":   Ellipse([]float64{1, 2}, mat.NewSymDense(2, []float64{1, 1, 1, 1})),
 		"escaped":        Scatter(x, make([]int, 9)).Names("<script>").Title("<b>\"&\x00\xff").X("a<b").Labels(strings.Split("<i>&abcdef", "")[:9]...),
 		"constant image": Images(mat.NewDense(1, 4, nil), 2, 2),
-		"flat field":     Density(-1, 1, -1, 1, func(_, _ float64) float64 { return 1 }),
-		"NaN field":      New(Density(-1, 1, -1, 1, func(x, _ float64) float64 { return math.Sqrt(x) }), Contours(-1, 1, -1, 1, func(_, _ float64) float64 { return nan })),
+		"flat field":     Shade(Pointwise(func(_, _ float64) float64 { return 1 })).XLim(-1, 1).YLim(-1, 1),
+		"NaN field":      New(Shade(Pointwise(func(x, _ float64) float64 { return math.Sqrt(x) })), Isolines(Pointwise(func(_, _ float64) float64 { return nan }))).XLim(-1, 1).YLim(-1, 1),
 		"inversion":      Dendrogram([]int{0, 3}, []int{1, 2}, []float64{2, 1}).Cut(1.5),
 		"large tree":     chain(20_000),
-		"no edges":       Graph(x, nil),
+		"no edges":       Edges(x, nil),
 		"log of one":     Line([]float64{1}, []float64{1}).LogX().LogY(),
 		"beyond":         Points(x).XLim(100, 101),
 	} {
@@ -641,8 +641,8 @@ func FuzzOptions(f *testing.F) {
 		base := []*Plot{
 			Points(x), Scatter(x, []int{k, 0, 1}), Line([]float64{a, b, c}, []float64{b, c, d}), Histogram([]float64{a, b, c, d}, k%100),
 			Bars([]float64{a, b, c}), Heatmap(x, nil), Matrix(x), Images(x, 1, 2), Voronoi(x), Ellipse([]float64{a, b}, mat.NewSymDense(2, []float64{c, d, d, c})),
-			Graph(x, [][2]int{{0, 1}, {k, 2}}), Dendrogram([]int{0, k}, []int{1, 2}, []float64{a, b}), Scree([]float64{a, b, c}), Eigengap([]float64{a, b, c}),
-			Density(a, b, c, d, math.Hypot), Contours(a, b, c, d, math.Hypot, a), Arrows(x, x.Slice(0, 3, 0, 2)), Note(a, b, s),
+			Edges(x, [][2]int{{0, 1}, {k, 2}}), Dendrogram([]int{0, k}, []int{1, 2}, []float64{a, b}), Eigengap([]float64{a, b, c}),
+			Shade(Pointwise(math.Hypot)).XLim(a, b).YLim(c, d), Isolines(Pointwise(math.Hypot)).Levels(a).XLim(a, b).YLim(c, d), Arrows(x, x.Slice(0, 3, 0, 2)), Note(a, b, s),
 			Thumbnails(x, x, 2, 1), Function(math.Exp, a, b), Ball(func(x, y float64) float64 { return a*x*x + b*y*y }), HLine(a),
 		}
 		p := base[int(bits>>24)%len(base)]
@@ -729,5 +729,115 @@ func TestDescriptionsHoldOnEveryProcessor(t *testing.T) {
 	log, err := Line([]float64{1, 2, 3}, []float64{5.689e-8, 0.1, 9}).LogY().Render()
 	if err != nil || !strings.Contains(log.Alt, "between 0 and 9, rising") || !strings.Contains(log.Alt, "e−08 to ") {
 		t.Errorf("%q, %v", log.Alt, err)
+	}
+}
+
+// Ten classes differ in color for every eye: no two are nearer than the nearest of the seven by Okabe and Ito, under simulations of the three color deficiencies
+// (Machado, Oliveira & Fernandes, 2009, severity 1); all but yellow and its like stand out from the page; eighty classes differ in color or shape.
+func TestClassesAreToldApart(t *testing.T) {
+	eyes := map[string][3][3]float64{
+		"normal":       {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+		"protanopia":   {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
+		"deuteranopia": {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
+		"tritanopia":   {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}},
+	}
+	for eye, m := range eyes {
+		var seen [len(classColors)][3]float64
+		for k, c := range classColors {
+			in := [3]float64{linear(c.R), linear(c.G), linear(c.B)}
+			var out [3]uint8
+			for i, row := range m {
+				out[i] = gamma(row[0]*in[0] + row[1]*in[1] + row[2]*in[2])
+			}
+			seen[k] = oklab(color.NRGBA{out[0], out[1], out[2], 0xff})
+		}
+		seven, ten := math.Inf(1), math.Inf(1)
+		for i, a := range seen {
+			for j, b := range seen[:i] {
+				d := math.Hypot(math.Hypot(a[0]-b[0], a[1]-b[1]), a[2]-b[2])
+				if ten = min(ten, d); i < 7 {
+					seven = min(seven, d)
+				}
+				if d < 0.07 {
+					t.Errorf("%s: classes %d and %d look alike (%.3f apart)", eye, j, i, d)
+				}
+			}
+		}
+		if ten < seven {
+			t.Errorf("%s: the nearest of ten are %.3f apart, of the first seven %.3f", eye, ten, seven)
+		}
+	}
+	light := func(k int) float64 {
+		c := classColors[k]
+		return 0.2126*linear(c.R) + 0.7152*linear(c.G) + 0.0722*linear(c.B) + 0.05
+	}
+	for k := 7; k < len(classColors); k++ {
+		if white, black := 1.05/light(k), light(k)/0.0556; white < 2.2 || black < 2.2 {
+			t.Errorf("class %d has a contrast of %.1f with white and %.1f with a dark page", k, white, black)
+		}
+	}
+	type look struct {
+		color color.NRGBA
+		shape shape
+	}
+	looks := map[look]bool{}
+	for k := range len(classColors) * int(shapes) {
+		looks[look{ClassColor(k), classShape(k)}] = true
+	}
+	if len(looks) != len(classColors)*int(shapes) {
+		t.Errorf("%d looks of %d classes", len(looks), len(classColors)*int(shapes))
+	}
+}
+
+// Tags stand over a point of their class, in its color, and do not cover each other.
+func TestLabelClasses(t *testing.T) {
+	var rows []float64
+	var classes []int
+	for i := range 120 {
+		k := i % 4
+		sin, cos := math.Sincos(float64(i))
+		// Class 1 is a ring, whose middle is empty; classes 2 and 3 lie on each other.
+		r, x := []float64{.3, 2, .2, .2}[k], []float64{-6, 0, 6, 6}[k]
+		rows, classes = append(rows, x+r*cos, r*sin), append(classes, k)
+	}
+	classes[0] = -1
+	p := Points(mat.NewDense(120, 2, rows)).Classes(classes, "left", "ring", "one", "other").LabelClasses()
+	r, err := p.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"left", "ring", "one", "other"} {
+		if n := strings.Count(string(r.Data), ">"+name+"<"); n != 1 {
+			t.Errorf("%q stands %d times in the figure", name, n)
+		}
+	}
+	if strings.Contains(string(r.Data), ">noise<") {
+		t.Error("noise has a tag")
+	}
+	frame := rectangle(0, 0, 500, 300)
+	d := &drawing{rect: frame, x: func(v float64) float64 { return 250 + 30*v }, y: func(v float64) float64 { return 150 + 30*v }}
+	at, ok := p.layers[0].layer.(*points).middle(d, classes, 1)
+	if away := math.Hypot(float64(at.X)-250, float64(at.Y)-150); !ok || math.Abs(away-60) > 1e-9 {
+		t.Errorf("the tag of the ring is %v pixels from its center, want one on the ring, at 60", away)
+	}
+	if _, err := Points(mat.NewDense(3, 2, nil)).LabelClasses().Render(); !errors.Is(err, ml.ErrParameter) {
+		t.Errorf("points without classes: %v", err)
+	}
+}
+
+// What a kind of marks says that it takes is a method of Plot.
+func TestOptionsAreMethods(t *testing.T) {
+	for name, fig := range gallery() {
+		p, ok := fig.(*Plot)
+		if !ok {
+			continue
+		}
+		for _, l := range p.layers {
+			for _, option := range strings.Fields(l.takes()) {
+				if _, ok := reflect.TypeOf(p).MethodByName(option); !ok {
+					t.Errorf("%s: %T takes %q, which is no method", name, l.layer, option)
+				}
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package plotting
 import (
 	"fmt"
 	"image/color"
+	"math"
 	"slices"
 	"strings"
 
@@ -55,6 +56,20 @@ type points struct {
 	xs, ys  []float64
 	skipped int // rows that are not finite
 	centers bool
+	tips    []string
+	tags    bool
+}
+
+// LabelClasses writes each class's name on a tag in its color, over the point of the class that lies nearest to the middle of it, and leaves the classes
+// out of the legend.
+func (p *Plot) LabelClasses() *Plot {
+	return change(p, "LabelClasses", func(l *points) { l.tags = true })
+}
+
+// Tips sets what is shown when the reader's pointer rests on a point, one text a point. It works on up to 3,000 points; up to 200 have tips of their own
+// without it.
+func (p *Plot) Tips(tips ...string) *Plot {
+	return change(p, "Tips", func(l *points) { l.tips = slices.Clone(tips) })
 }
 
 func newPoints(method string, x mat.Matrix) (*points, error) {
@@ -99,8 +114,8 @@ func dims(method string, x mat.Matrix) (n, d int, err error) {
 	return n, d, nil
 }
 
-func (*points) takes() knows {
-	return takesColor | takesOpacity | takesMarkSize | takesName | takesNames | takesLabels | takesTips | takesClasses | takesValues | takesColors
+func (*points) takes() string {
+	return "Color Opacity MarkSize Label Names Labels Classes Values ColorMap"
 }
 
 func (l *points) check(o *options) error {
@@ -112,8 +127,10 @@ func (l *points) check(o *options) error {
 		return ml.BadShape("plotting.Points", "%d values for %d points", len(o.values), n)
 	case o.labels != nil && len(o.labels) != n:
 		return ml.BadShape("plotting.Points", "%d labels for %d points", len(o.labels), n)
-	case o.tips != nil && len(o.tips) != n:
-		return ml.BadShape("plotting.Points", "%d tips for %d points", len(o.tips), n)
+	case l.tips != nil && len(l.tips) != n:
+		return ml.BadShape("plotting.Points", "%d tips for %d points", len(l.tips), n)
+	case l.tags && o.classes == nil:
+		return fmt.Errorf("plotting.LabelClasses: the points have no classes: %w", ml.ErrParameter)
 	case o.classes != nil && o.values != nil:
 		return fmt.Errorf("plotting.Points: both Classes and Values: want one of them: %w", ml.ErrParameter)
 	}
@@ -138,7 +155,7 @@ func (l *points) scale(o *options) *colorScale {
 }
 
 func (l *points) keys(o *options) []key {
-	if o.values != nil {
+	if o.values != nil || l.tags {
 		return nil
 	}
 	if o.classes == nil {
@@ -248,8 +265,8 @@ func (l *points) draw(d *drawing, o *options) error {
 }
 
 func (l *points) tip(o *options, i int) string {
-	if o.tips != nil {
-		return o.tips[i]
+	if l.tips != nil {
+		return l.tips[i]
 	}
 	if len(l.xs) > 200 {
 		return ""
@@ -282,6 +299,72 @@ func (l *points) write(d *drawing, o *options) {
 		}
 		write(d.surface, sty, x, float64(at.Y), s)
 	}
+	if l.tags {
+		l.writeTags(d, o)
+	}
+}
+
+// writeTags names the classes. A tag that would cover another moves up until it is free.
+func (l *points) writeTags(d *drawing, o *options) {
+	sty := bold(style(textSize, text.XCenter, text.YCenter))
+	const height = textSize + 5
+	var placed []vg.Rectangle
+	for _, k := range distinct(o.classes) {
+		at, ok := l.middle(d, o.classes, k)
+		if k < 0 || !ok {
+			continue
+		}
+		name := className(o, k)
+		half := textWidth(sty, name)/2 + 4
+		x := min(max(float64(at.X), float64(d.rect.Min.X)+half), float64(d.rect.Max.X)-half)
+		y := min(max(float64(at.Y), float64(d.rect.Min.Y)+height/2), float64(d.rect.Max.Y)-height/2)
+		tag := rectangle(x-half, y-height/2, x+half, y+height/2)
+		for i := 0; i < len(placed); i++ {
+			if q := placed[i]; q.Min.X < tag.Max.X && tag.Min.X < q.Max.X && q.Min.Y < tag.Max.Y && tag.Min.Y < q.Max.Y {
+				y = float64(q.Max.Y) + height/2 + 1
+				tag = rectangle(x-half, y-height/2, x+half, y+height/2)
+				i = -1
+			}
+		}
+		placed = append(placed, tag)
+		fill := o.color
+		if fill == nil {
+			fill = ClassColor(k)
+		}
+		d.Push()
+		d.SetColor(fill)
+		d.Fill(tag.Path())
+		d.Pop()
+		sty.Color = color.NRGBA{0xff, 0xff, 0xff, 0xff}
+		if oklab(color.NRGBAModel.Convert(fill).(color.NRGBA))[0] > .62 {
+			sty.Color = color.NRGBA{0x11, 0x11, 0x11, 0xff}
+		}
+		write(d.surface, sty, x, y, name)
+	}
+}
+
+// middle is the point of a class that is nearest to the medians of its coordinates, where the frame shows it.
+func (l *points) middle(d *drawing, classes []int, k int) (at vg.Point, ok bool) {
+	var all []vg.Point
+	var xs, ys []float64
+	for i, c := range classes {
+		if p := d.at(l.xs[i], l.ys[i]); c == k && finite(float64(p.X), float64(p.Y)) && inside(d.rect, p) {
+			all, xs, ys = append(all, p), append(xs, float64(p.X)), append(ys, float64(p.Y))
+		}
+	}
+	if len(all) == 0 {
+		return at, false
+	}
+	slices.Sort(xs)
+	slices.Sort(ys)
+	x, y := xs[len(xs)/2], ys[len(ys)/2]
+	least := math.Inf(1)
+	for _, p := range all {
+		if r := math.Hypot(float64(p.X)-x, float64(p.Y)-y); r < least {
+			at, least = p, r
+		}
+	}
+	return at, true
 }
 
 func inside(r vg.Rectangle, p vg.Point) bool {
