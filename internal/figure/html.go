@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -97,8 +98,8 @@ func Player(frames []Rendering, labels []string, o PlayerOptions) (Rendering, er
 	}
 	b.WriteString(`</div>`)
 	if out.Alt == "" {
-		out.Alt = fmt.Sprintf("%d pictures under a %s for %s, from %s (%s) to %s (%s)", len(frames), o.Control, or(o.Label, "the frame"),
-			labels[0], or(frames[0].Alt, "no description"), labels[len(labels)-1], or(frames[len(frames)-1].Alt, "no description"))
+		out.Alt = fmt.Sprintf("%d pictures under a %s for %s, from %s (%s) to %s (%s)", len(frames), o.Control, cmp.Or(o.Label, "the frame"),
+			labels[0], cmp.Or(frames[0].Alt, "no description"), labels[len(labels)-1], cmp.Or(frames[len(frames)-1].Alt, "no description"))
 	}
 	out.Data = []byte(b.String())
 	return out, nil
@@ -126,7 +127,7 @@ func control(b *strings.Builder, labels []string, o PlayerOptions) error {
 		}
 		fmt.Fprintf(b, `<label style="display:flex;gap:.6em;flex:1">%s<input type="range" min="0" max="%d" value="%d" step="1" style="flex:1" aria-label="%s" oninput="%s"></label>`+
 			`<output data-labels="%s" style="min-width:3em">%s</output></div>`,
-			label, len(labels)-1, o.Start, or(label, "frame"), show, html.EscapeString(strings.Join(labels, "\x1f")), html.EscapeString(labels[o.Start]))
+			label, len(labels)-1, o.Start, cmp.Or(label, "frame"), show, html.EscapeString(strings.Join(labels, "\x1f")), html.EscapeString(labels[o.Start]))
 	case Select:
 		fmt.Fprintf(b, `<div %s><label>%s <select onchange="%s">`, style, label, show)
 		for i, l := range labels {
@@ -147,11 +148,4 @@ func control(b *strings.Builder, labels []string, o PlayerOptions) error {
 		return fmt.Errorf("figure.Player: Control = %q, want %q, %q, %q or %q", o.Control, Slider, Select, Buttons, Play)
 	}
 	return nil
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

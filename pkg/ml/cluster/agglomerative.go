@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	dist "github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
@@ -194,7 +195,7 @@ func (l Linkage) overTable(ctx context.Context, method string, d triangle) (*Tre
 				most = max(most, v)
 			}
 		}
-		scale = powerOfTwo(most)
+		scale = scaling.Factor(most)
 		for _, row := range d {
 			for k, v := range row {
 				row[k] = v * scale * (v * scale)

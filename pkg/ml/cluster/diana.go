@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	dist "github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
@@ -73,7 +74,7 @@ func newSplitter(d triangle, scale float64) *splitter {
 			most = max(most, v)
 		}
 	}
-	if by := powerOfTwo(most); by != 1 {
+	if by := scaling.Factor(most); by != 1 {
 		scale *= by
 		for _, row := range d {
 			for k := range row {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -176,7 +177,7 @@ func (k KMeans) restarts() int {
 	if k.Init != nil {
 		return 1
 	}
-	return orDefault(k.Restarts, 10)
+	return cmp.Or(k.Restarts, 10)
 }
 
 // step is the state after an iteration. Its slices are the iteration's own and change in the next: model copies them.
@@ -205,7 +206,7 @@ func (k KMeans) iterate(ctx context.Context, p *points, r int) iter.Seq[*step] {
 			}
 		}
 		before := math.Inf(1)
-		for i := 1; i <= orDefault(k.MaxIter, 300); i++ {
+		for i := 1; i <= cmp.Or(k.MaxIter, 300); i++ {
 			if a.update(ctx) != nil {
 				return
 			}
@@ -232,13 +233,6 @@ func (s *step) model(p *points, r int) *KMeansModel {
 	labels := make([]int, len(s.labels))
 	copy(labels, s.labels)
 	return &KMeansModel{Centers: p.unshifted(s.centers), Labels: labels, Inertia: p.unscaled(s.inertia), Iterations: s.iteration, Converged: s.converged, Restart: r}
-}
-
-func orDefault(v, otherwise int) int {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }
 
 // checkK is the condition that every method with a number of clusters shares.

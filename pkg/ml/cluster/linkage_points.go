@@ -8,6 +8,7 @@ import (
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/scaling"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -24,7 +25,7 @@ func locate(ctx context.Context, x *mat.Dense) (*located, error) {
 	n, d := x.Dims()
 	data := x.RawMatrix().Data[:n*d]
 	shift, most := exactShift(data, d)
-	p := &located{n: n, d: d, stride: d, scale: powerOfTwo(most)}
+	p := &located{n: n, d: d, stride: d, scale: scaling.Factor(most)}
 	if d > 4 {
 		p.stride = (d + 3) &^ 3
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -108,8 +109,8 @@ func (m MiniBatchKMeans) check(ctx context.Context, x mat.Matrix) (*points, erro
 func (m MiniBatchKMeans) iterate(ctx context.Context, p *points) iter.Seq[*mat.Dense] {
 	return func(yield func(*mat.Dense) bool) {
 		r := rng.New(m.Seed)
-		batch := min(orDefault(m.Batch, 1024), p.n)
-		steps := orDefault(m.Steps, max(10*p.n/batch, 100))
+		batch := min(cmp.Or(m.Batch, 1024), p.n)
+		steps := cmp.Or(m.Steps, max(10*p.n/batch, 100))
 		sample := draw(r, p.n, min(max(3*batch, m.K), p.n))
 		rows := mat.NewDense(len(sample), p.d, gather(p, sample))
 		q := &points{x: rows, n: len(sample), d: p.d, norms: make([]float64, len(sample)), shift: p.shift, scale: p.scale}

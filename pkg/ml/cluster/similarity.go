@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -57,7 +58,7 @@ func (s NearestNeighbors) Graph(ctx context.Context, x mat.Matrix) (*Adjacency, 
 	if n == 1 {
 		return &Adjacency{csr.Matrix{Columns: 1, Start: []int{0, 0}}}, ctx.Err()
 	}
-	g, err := neighbors.KNN{K: min(orDefault(s.K, 10), n-1), Metric: s.Metric}.Fit(ctx, dense)
+	g, err := neighbors.KNN{K: min(cmp.Or(s.K, 10), n-1), Metric: s.Metric}.Fit(ctx, dense)
 	if err != nil {
 		return nil, err
 	}

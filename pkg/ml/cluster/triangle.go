@@ -160,12 +160,3 @@ func checkDistance(method string, i, j int, v float64) error {
 func overflow(method string) error {
 	return ml.BadParameter(method, "the scale of the data", "too large", "distances that a float64 can hold: divide the data by a constant")
 }
-
-// powerOfTwo returns what brings numbers of this size to where they can be squared and summed: 1, unless they are extreme.
-func powerOfTwo(most float64) float64 {
-	if most == 0 || (most > 1e-120 && most < 1e120) {
-		return 1
-	}
-	_, e := math.Frexp(most)
-	return math.Ldexp(1, min(max(-e, -1022), 1022))
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
@@ -238,7 +239,9 @@ func dataAndMap(method string, x, y mat.Matrix) (p, q *mat.Dense, err error) {
 	if m, _ := q.Dims(); m != n {
 		return nil, nil, ml.BadShape(method, "the data has %d rows and the map %d, want as many", n, m)
 	}
-	return tamed(p), tamed(q), nil
+	p, _ = scaling.InRange(p)
+	q, _ = scaling.InRange(q)
+	return p, q, nil
 }
 
 // intrusion is Trustworthiness: how far the neighbors of the points of y are from being those of x.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
@@ -28,22 +29,8 @@ func partition(method string, x mat.Matrix, labels []int) (y *mat.Dense, of []in
 	if k < 2 || k > n-1 {
 		return nil, nil, 0, ml.BadParameter(method, "the number of clusters", k, "2 to n-1, or there is nothing to compare")
 	}
-	return tamed(y), of, k, nil
-}
-
-// tamed scales, by a power of two, data whose squares would overflow or vanish: the indices below do not depend on the unit.
-func tamed(y *mat.Dense) *mat.Dense {
-	most := 0.0
-	for _, v := range y.RawMatrix().Data {
-		most = max(most, math.Abs(v))
-	}
-	if most == 0 || most > 1e-100 && most < 1e100 {
-		return y
-	}
-	_, e := math.Frexp(most)
-	scaled := mat.DenseCopyOf(y)
-	scaled.Apply(func(_, _ int, v float64) float64 { return math.Ldexp(v, -e) }, y)
-	return scaled
+	y, _ = scaling.InRange(y) // the indices do not depend on the unit
+	return y, of, k, nil
 }
 
 // SilhouetteSamples returns (b−a)/max(a, b) for each point, where a is its mean distance to the others of its cluster and b the mean distance to the points of

@@ -1,6 +1,7 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/neighbors"
@@ -84,7 +86,7 @@ func (s Isomap) Fit(ctx context.Context, x mat.Matrix) (*IsomapModel, error) {
 	if m.Geodesics, err = geodesics(ctx, &m.Graph); err != nil {
 		return nil, err
 	}
-	y, scale := tamed(m.Geodesics)
+	y, scale := scaling.InRange(m.Geodesics)
 	b, means, err := doubleCenter(ctx, y)
 	if err != nil {
 		return nil, err
@@ -117,7 +119,7 @@ func checkNeighbors(method string, option, n int) (int, error) {
 	if n < 2 {
 		return 0, ml.BadParameter(method, "the number of rows", n, "at least 2")
 	}
-	k := orDefault(option, min(10, n-1))
+	k := cmp.Or(option, min(10, n-1))
 	if k < 1 || k >= n {
 		return 0, ml.BadParameter(method, "Neighbors", option, sprintf("0 (for 10), or 1 ≤ Neighbors < n = %d", n))
 	}
@@ -357,8 +359,8 @@ func (q *queue) down(i int32, d []float64) {
 // falling at the dimension of the surface.
 func (m *IsomapModel) ResidualVariance() float64 {
 	n, k := m.Embedding.Dims()
-	y, _ := tamed(m.Embedding)
-	g, _ := tamed(m.Geodesics)
+	y, _ := scaling.InRange(m.Embedding)
+	g, _ := scaling.InRange(m.Geodesics)
 	var c, a, b, aa, bb, ab float64
 	for i := range n {
 		for j := range i {

@@ -1,6 +1,7 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/neighbors"
@@ -78,8 +80,8 @@ func (l LLE) Fit(ctx context.Context, x mat.Matrix) (*LLEModel, error) {
 	if _, parts := g.Components(); parts > 1 {
 		return nil, ml.BadParameter(lleName, "Neighbors", count, sprintf("enough to join all rows: the graph falls into %d parts, of which each would be one point of the map", parts))
 	}
-	y, _ := tamed(dense)
-	m := &LLEModel{Neighbors: count, Regularization: orDefault(l.Regularization, 1e-3)}
+	y, _ := scaling.InRange(dense)
+	m := &LLEModel{Neighbors: count, Regularization: cmp.Or(l.Regularization, 1e-3)}
 	var a *banded
 	if l.Modified {
 		a, err = l.modified(ctx, y, g, k)
@@ -120,7 +122,7 @@ func (m *LLEModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, err
 	n, d := m.Data.Dims()
 	both := mat.NewDense(n+g.Len(), d, nil)
 	both.Stack(m.Data, dense)
-	tame, _ := tamed(both)
+	tame, _ := scaling.InRange(both)
 	_, k := m.Embedding.Dims()
 	out := mat.NewDense(g.Len(), k, nil)
 	err = parallel.For(ctx, g.Len(), 32, func(_, lo, hi int) {
@@ -270,7 +272,7 @@ func (l LLE) modified(ctx context.Context, x *mat.Dense, g *neighbors.Graph, k i
 				total += values[i][c]
 			}
 			// The regularized weights, in the basis of the eigenvectors.
-			r := orDefault(l.Regularization, 1e-3) * total
+			r := cmp.Or(l.Regularization, 1e-3) * total
 			if total == 0 {
 				r = 1
 			}

@@ -6,6 +6,7 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -13,22 +14,16 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-func orDefault[T int | float64](v, otherwise T) T {
-	if v == 0 {
-		return otherwise
-	}
-	return v
-}
-
 // components is the number of dimensions of a map, 2 unless the option says otherwise, and at most what the method allows of its data.
 func components(method string, option, most int) (int, error) {
-	k := orDefault(option, 2)
+	k := cmp.Or(option, 2)
 	if k < 1 || k > most {
 		return 0, ml.BadParameter(method, "Components", k, sprintf("1 ≤ Components ≤ %d for these data (0 means 2)", most))
 	}
@@ -97,22 +92,6 @@ func checkTable(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, e
 	return out, nil
 }
 
-// tamed returns x times a power of two, and that power: 1, and x itself, where squares of its values neither overflow nor vanish.
-func tamed(x *mat.Dense) (*mat.Dense, float64) {
-	most := 0.0
-	for _, v := range x.RawMatrix().Data {
-		most = max(most, math.Abs(v))
-	}
-	if most == 0 || most > 1e-100 && most < 1e100 {
-		return x, 1
-	}
-	_, e := math.Frexp(most)
-	scale := math.Ldexp(1, min(max(-e, -1021), 1021))
-	var y mat.Dense
-	y.Scale(scale, x)
-	return &y, scale
-}
-
 // copied returns a copy of x, made by pieces so that it can be interrupted. The error is ctx.Err().
 func copied(ctx context.Context, x *mat.Dense) (*mat.Dense, error) {
 	n, d := x.Dims()
@@ -124,26 +103,14 @@ func copied(ctx context.Context, x *mat.Dense) (*mat.Dense, error) {
 	})
 }
 
-// centerColumns takes away the mean of each column.
-func centerColumns(y *mat.Dense) {
-	n, d := y.Dims()
-	mean := make([]float64, d)
-	for i := range n {
-		blas.Axpy(1/float64(n), y.RawRowView(i), mean)
-	}
-	for i := range n {
-		blas.Axpy(-1, mean, y.RawRowView(i))
-	}
-}
-
 // principal returns the n×k scores of the rows on their first k principal components, of which more than min(n, d) are 0. The error is ctx.Err().
 func principal(ctx context.Context, x *mat.Dense, k int, seed uint64) (*mat.Dense, error) {
-	y, _ := tamed(x)
+	y, _ := scaling.InRange(x)
 	y, err := copied(ctx, y)
 	if err != nil {
 		return nil, err
 	}
-	centerColumns(y)
+	scaling.Center(y)
 	n, d := y.Dims()
 	scores := mat.NewDense(n, k, nil)
 	wide := d > n

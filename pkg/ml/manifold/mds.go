@@ -8,6 +8,7 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	gonum "gonum.org/v1/gonum/blas"
@@ -66,7 +67,7 @@ func (c ClassicalMDS) fit(ctx context.Context, d *mat.Dense) (*ClassicalMDSModel
 	if err != nil {
 		return nil, err
 	}
-	y, scale := tamed(d)
+	y, scale := scaling.InRange(d)
 	b, means, err := doubleCenter(ctx, y)
 	if err != nil {
 		return nil, err
@@ -125,18 +126,7 @@ func (m *ClassicalMDSModel) Place(distances mat.Matrix) (*mat.Dense, error) {
 func gower(d, y *mat.Dense, means []float64) (*mat.Dense, error) {
 	rows, n := d.Dims()
 	_, k := y.Dims()
-	most := 0.0
-	for _, v := range d.RawMatrix().Data {
-		most = max(most, math.Abs(v))
-	}
-	for _, v := range y.RawMatrix().Data {
-		most = max(most, math.Abs(v))
-	}
-	scale := 1.0
-	if most > 0 && (most < 1e-100 || most > 1e100) {
-		_, e := math.Frexp(most)
-		scale = math.Ldexp(1, min(max(-e, -1021), 1021))
-	}
+	scale := scaling.Factor(max(scaling.MaxAbs(context.Background(), d), scaling.MaxAbs(context.Background(), y)))
 	columns := make([][]float64, k)
 	for j := range columns {
 		col := mat.Col(nil, j, y)
@@ -173,7 +163,7 @@ func Spectrum(ctx context.Context, d mat.Matrix) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	y, scale := tamed(checked)
+	y, scale := scaling.InRange(checked)
 	b, _, err := doubleCenter(ctx, y)
 	if err != nil {
 		return nil, err

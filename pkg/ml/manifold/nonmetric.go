@@ -155,7 +155,7 @@ func (r *ranking) ranks(delta []float64) {
 
 // disparities sets the targets to the numbers in the right order that are nearest to the distances of the map, scaled so that their squares add up to
 // the number of pairs. Of all such numbers they have the largest correlation with the distances, so the stress of the best-sized map does not rise.
-func (r *ranking) disparities(ctx context.Context, p *scaling, x *mat.Dense) error {
+func (r *ranking) disparities(ctx context.Context, p *smacofFit, x *mat.Dense) error {
 	distances := p.targets // their place, until they are sorted
 	if err := parallel.For(ctx, len(p.chunks)-1, 1, func(c, _, _ int) {
 		for i := p.chunks[c]; i < p.chunks[c+1]; i++ {

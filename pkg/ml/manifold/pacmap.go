@@ -1,11 +1,13 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
 
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
@@ -170,10 +172,10 @@ func (p PaCMAP) defaults(n int) (PaCMAP, error) {
 	if n > 10000 {
 		near = int(math.Round(10 + 15*(math.Log10(float64(n))-4)))
 	}
-	p.Components, p.Neighbors, p.Rate = k, orDefault(p.Neighbors, min(near, n-1)), orDefault(p.Rate, 1)
+	p.Components, p.Neighbors, p.Rate = k, cmp.Or(p.Neighbors, min(near, n-1)), cmp.Or(p.Rate, 1)
 	// Of few rows not all pairs can be had: a mid-near one is the second nearest of at least two, and a further one is no neighbor.
-	p.MidNear = max(0, min(orDefault(p.MidNear, (p.Neighbors+1)/2), n-2))
-	p.Further = min(orDefault(p.Further, 2*p.Neighbors), n-1-p.Neighbors)
+	p.MidNear = max(0, min(cmp.Or(p.MidNear, (p.Neighbors+1)/2), n-2))
+	p.Further = min(cmp.Or(p.Further, 2*p.Neighbors), n-1-p.Neighbors)
 	if p.Phases == [3]int{} {
 		p.Phases = [3]int{100, 100, 250}
 	}
@@ -185,7 +187,7 @@ func (p PaCMAP) start(ctx context.Context, x *mat.Dense, n int) (*mat.Dense, err
 	if p.Init != nil {
 		return checkInit(pacmapName, p.Init, n, p.Components)
 	}
-	y, _ := tamed(x)
+	y, _ := scaling.InRange(x)
 	lo, hi := mat.Min(y), mat.Max(y)
 	start, err := principal(ctx, y, p.Components, p.Seed)
 	if err != nil {

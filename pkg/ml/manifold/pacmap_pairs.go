@@ -7,6 +7,7 @@ import (
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
@@ -53,7 +54,7 @@ func (p PaCMAP) pairs(ctx context.Context, x *mat.Dense) (*pairs, error) {
 	metric := p.Metric
 	if metric == nil {
 		metric = distance.SqEuclidean{} // orders alike, and costs no root
-		x, _ = tamed(x)
+		x, _ = scaling.InRange(x)
 	}
 	return out, parallel.For(ctx, n, 64, func(_, lo, hi int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {

@@ -1,12 +1,14 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
@@ -113,8 +115,8 @@ func (o smacofOptions) check() error {
 	return nil
 }
 
-// scaling is a table of dissimilarities and what a step needs. Pairs i < j lie one behind the other, as in distance.Condensed.
-type scaling struct {
+// smacofFit is a table of dissimilarities and what a step needs. Pairs i < j lie one behind the other, as in distance.Condensed.
+type smacofFit struct {
 	n, k    int
 	table   *mat.Dense // n×n, scaled
 	scale   float64    // table = given·scale
@@ -125,14 +127,14 @@ type scaling struct {
 	chunks  []int // bounds of rows that hold about as many pairs each
 }
 
-func (o smacofOptions) prepare(d *mat.Dense, option int) (*scaling, error) {
+func (o smacofOptions) prepare(d *mat.Dense, option int) (*smacofFit, error) {
 	n, _ := d.Dims()
 	k, err := components(o.method, option, n)
 	if err != nil {
 		return nil, err
 	}
-	p := &scaling{n: n, k: k}
-	p.table, p.scale = tamed(d)
+	p := &smacofFit{n: n, k: k}
+	p.table, p.scale = scaling.InRange(d)
 	p.delta = make([]float64, 0, n*(n-1)/2)
 	for i := range n {
 		p.delta = append(p.delta, p.table.RawRowView(i)[i+1:]...)
@@ -153,7 +155,7 @@ func (o smacofOptions) prepare(d *mat.Dense, option int) (*scaling, error) {
 		}
 		p.init = mat.NewDense(n, k, nil)
 		p.init.Scale(p.scale, given)
-		centerColumns(p.init)
+		scaling.Center(p.init)
 	}
 	return p, nil
 }
@@ -164,7 +166,7 @@ type starts struct {
 	run   func(r int) iter.Seq2[*MDSModel, error]
 }
 
-func (o smacofOptions) runs(ctx context.Context, p *scaling, classical func() (*mat.Dense, error)) *starts {
+func (o smacofOptions) runs(ctx context.Context, p *smacofFit, classical func() (*mat.Dense, error)) *starts {
 	return &starts{1 + o.restarts, func(r int) iter.Seq2[*MDSModel, error] {
 		return func(yield func(*MDSModel, error) bool) {
 			var x *mat.Dense
@@ -190,19 +192,19 @@ func (o smacofOptions) runs(ctx context.Context, p *scaling, classical func() (*
 }
 
 // random spreads the points evenly in a cube about as wide as the dissimilarities are large.
-func (p *scaling) random(seed uint64, r int) *mat.Dense {
+func (p *smacofFit) random(seed uint64, r int) *mat.Dense {
 	x := mat.NewDense(p.n, p.k, nil)
 	stream := rng.New(seed, r)
 	size := p.typical()
 	for i := range x.RawMatrix().Data {
 		x.RawMatrix().Data[i] = (stream.Float64() - 0.5) * size
 	}
-	centerColumns(x)
+	scaling.Center(x)
 	return x
 }
 
 // typical is the root of the mean squared dissimilarity.
-func (p *scaling) typical() float64 {
+func (p *smacofFit) typical() float64 {
 	s := 0.0
 	for _, v := range p.delta {
 		s += v * v
@@ -211,7 +213,7 @@ func (p *scaling) typical() float64 {
 }
 
 // part moves points that coincide and should not, by very little: no step could tell them apart. The error is ctx.Err().
-func (p *scaling) part(ctx context.Context, x *mat.Dense, seed uint64) error {
+func (p *smacofFit) part(ctx context.Context, x *mat.Dense, seed uint64) error {
 	coincide := false
 	at := 0
 	for i := range p.n {
@@ -231,7 +233,7 @@ func (p *scaling) part(ctx context.Context, x *mat.Dense, seed uint64) error {
 	for i := range x.RawMatrix().Data {
 		x.RawMatrix().Data[i] += stream.NormFloat64() * size
 	}
-	centerColumns(x)
+	scaling.Center(x)
 	return nil
 }
 
@@ -245,8 +247,8 @@ func distanceOf(a, b []float64) float64 {
 }
 
 // descend is SMACOF from a start. Each pass over the pairs gives the sums that the stress of the map is made of and the map that minimises the quadratic.
-func (p *scaling) descend(ctx context.Context, o smacofOptions, x *mat.Dense, r int, yield func(*MDSModel, error) bool) {
-	tolerance, maxIter := orDefault(o.tolerance, 1e-7), orDefault(o.maxIter, 300)
+func (p *smacofFit) descend(ctx context.Context, o smacofOptions, x *mat.Dense, r int, yield func(*MDSModel, error) bool) {
+	tolerance, maxIter := cmp.Or(o.tolerance, 1e-7), cmp.Or(o.maxIter, 300)
 	before, plain := math.Inf(1), false
 	var last *MDSModel
 	for i := 0; i <= maxIter; i++ {
@@ -294,7 +296,7 @@ func (p *scaling) descend(ctx context.Context, o smacofOptions, x *mat.Dense, r 
 }
 
 // model is the map in the caller's units; nil where the stress has none.
-func (p *scaling) model(o smacofOptions, x *mat.Dense, share, total float64, iteration, r int, converged bool) *MDSModel {
+func (p *smacofFit) model(o smacofOptions, x *mat.Dense, share, total float64, iteration, r int, converged bool) *MDSModel {
 	m := &MDSModel{Embedding: mat.NewDense(p.n, p.k, nil), Stress1: math.Sqrt(share), Iterations: iteration, Converged: converged, Restart: r}
 	if p.order != nil {
 		m.Stress = share * total
@@ -313,7 +315,7 @@ func (p *scaling) model(o smacofOptions, x *mat.Dense, share, total float64, ite
 type sums struct{ dd, td, tt, error float64 }
 
 // pass returns Γ = n⁻¹B(X)X, whose row i is n⁻¹ Σⱼ (tᵢⱼ/dᵢⱼ)(xᵢ − xⱼ), and the sums.
-func (p *scaling) pass(ctx context.Context, x *mat.Dense) (*mat.Dense, sums, error) {
+func (p *smacofFit) pass(ctx context.Context, x *mat.Dense) (*mat.Dense, sums, error) {
 	chunks := len(p.chunks) - 1
 	moves, partial := make([][]float64, chunks), make([]sums, chunks)
 	data := x.RawMatrix().Data
@@ -343,7 +345,7 @@ func (p *scaling) pass(ctx context.Context, x *mat.Dense) (*mat.Dense, sums, err
 	return gamma, all, nil
 }
 
-func (p *scaling) rows(move, x []float64, lo, hi int) (s sums) {
+func (p *smacofFit) rows(move, x []float64, lo, hi int) (s sums) {
 	k := p.k
 	at := distance.Index(p.n, lo, lo+1)
 	for i := lo; i < hi; i++ {
@@ -368,7 +370,7 @@ func (p *scaling) rows(move, x []float64, lo, hi int) (s sums) {
 }
 
 // rows2 is rows in the plane.
-func (p *scaling) rows2(move, x []float64, lo, hi int) (s sums) {
+func (p *smacofFit) rows2(move, x []float64, lo, hi int) (s sums) {
 	at := distance.Index(p.n, lo, lo+1)
 	for i := lo; i < hi; i++ {
 		ax, ay := x[2*i], x[2*i+1]

@@ -1,6 +1,7 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -72,10 +73,10 @@ func (s SNE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*SNEModel, err
 				return
 			}
 			last = &SNEModel{Embedding: mat.NewDense(c.n, c.k, append([]float64{}, c.y...)), KL: cost / float64(c.n), Iteration: i, Perplexity: c.perplexity}
-			if !yield(last, nil) || i == orDefault(s.MaxIter, 500) {
+			if !yield(last, nil) || i == cmp.Or(s.MaxIter, 500) {
 				return
 			}
-			c.step(i, orDefault(s.LearningRate, 0.1))
+			c.step(i, cmp.Or(s.LearningRate, 0.1))
 		}
 	}
 }
@@ -112,12 +113,12 @@ func (s SNE) prepare(ctx context.Context, x mat.Matrix) (*choices, error) {
 	case !(s.LearningRate >= 0) || math.IsInf(s.LearningRate, 1):
 		return nil, ml.BadParameter(sneName, "LearningRate", s.LearningRate, "0 (for 0.1) or a positive number")
 	}
-	perplexity := orDefault(s.Perplexity, min(30, float64(n-1)/3))
+	perplexity := cmp.Or(s.Perplexity, min(30, float64(n-1)/3))
 	g, err := manyNeighbors(ctx, dense, min(n-1, int(math.Ceil(3*perplexity))), s.Metric, s.Seed)
 	if err != nil {
 		return nil, err
 	}
-	c := &choices{n: n, k: orDefault(s.Components, 2), perplexity: perplexity, g: g}
+	c := &choices{n: n, k: cmp.Or(s.Components, 2), perplexity: perplexity, g: g}
 	if c.p, _, err = conditionals(ctx, g, perplexity); err != nil {
 		return nil, err
 	}

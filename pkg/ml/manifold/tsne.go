@@ -1,11 +1,13 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
 
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/neighbors"
@@ -127,7 +129,7 @@ func (t TSNE) check(n int) error {
 		return ml.BadParameter(tsneName, "Perplexity", t.Perplexity, sprintf("0 (for 30), or 1 ≤ Perplexity < n−1 = %d", n-1))
 	case t.Repulsion != "" && t.Repulsion != Exact && t.Repulsion != BarnesHut && t.Repulsion != Interpolation:
 		return ml.BadParameter(tsneName, "Repulsion", t.Repulsion, sprintf("%q, %q or %q", Exact, BarnesHut, Interpolation))
-	case t.Repulsion != "" && t.Repulsion != Exact && orDefault(t.Components, 2) != 2:
+	case t.Repulsion != "" && t.Repulsion != Exact && cmp.Or(t.Components, 2) != 2:
 		return ml.BadParameter(tsneName, "Repulsion", t.Repulsion, sprintf("%q for a map of other than two dimensions", Exact))
 	case !(t.Theta >= 0) || math.IsInf(t.Theta, 1):
 		return ml.BadParameter(tsneName, "Theta", t.Theta, "0 (for 0.5) or a positive number")
@@ -144,7 +146,7 @@ func (t TSNE) check(n int) error {
 }
 
 // perplexity is what is asked, or what n rows allow.
-func (t TSNE) perplexity(n int) float64 { return orDefault(t.Perplexity, min(30, float64(n-1)/3)) }
+func (t TSNE) perplexity(n int) float64 { return cmp.Or(t.Perplexity, min(30, float64(n-1)/3)) }
 
 // exactNeighbors is up to how many rows the neighbors of each are searched for exactly.
 const exactNeighbors = 30000
@@ -206,9 +208,9 @@ func (t TSNE) descent(ctx context.Context, g *neighbors.Graph, perplexity float6
 		return nil, err
 	}
 	n := a.Len()
-	d := newDescent(ctx, a, orDefault(t.Components, 2))
-	d.exaggeration, d.early = orDefault(t.Exaggeration, 12), orDefault(t.EarlyIter, 250)
-	d.last, d.rate = d.early+orDefault(t.MaxIter, 750), t.LearningRate
+	d := newDescent(ctx, a, cmp.Or(t.Components, 2))
+	d.exaggeration, d.early = cmp.Or(t.Exaggeration, 12), cmp.Or(t.EarlyIter, 250)
+	d.last, d.rate = d.early+cmp.Or(t.MaxIter, 750), t.LearningRate
 	kind := t.Repulsion
 	if kind == "" {
 		kind = Interpolation
@@ -220,7 +222,7 @@ func (t TSNE) descent(ctx context.Context, g *neighbors.Graph, perplexity float6
 	case Exact:
 		d.repulsion = newExact(n, d.k)
 	case BarnesHut:
-		d.repulsion = newBarnesHut(n, orDefault(t.Theta, 0.5))
+		d.repulsion = newBarnesHut(n, cmp.Or(t.Theta, 0.5))
 	case Interpolation:
 		d.repulsion = newInterpolation(n)
 	}
@@ -239,9 +241,9 @@ func (t TSNE) descent(ctx context.Context, g *neighbors.Graph, perplexity float6
 // start scales a start so that its first column has the standard deviation 10⁻⁴, small against the kernel's width, and moves each point a little, so
 // that equal rows part. A start of equal rows becomes a normal distribution.
 func (d *descent) start(init *mat.Dense, seed uint64) {
-	y, _ := tamed(init)
+	y, _ := scaling.InRange(init)
 	y = mat.DenseCopyOf(y)
-	centerColumns(y)
+	scaling.Center(y)
 	s := 0.0
 	for i := range d.n {
 		s += y.At(i, 0) * y.At(i, 0)

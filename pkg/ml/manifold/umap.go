@@ -1,6 +1,7 @@
 package manifold
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -174,7 +175,7 @@ func (u UMAP) defaults(n int) (UMAP, error) {
 		return u, ml.BadParameter(umapName, "Neighbors", u.Neighbors, sprintf("0 (for 15), or 2 ≤ Neighbors ≤ n = %d: the point itself counts", n))
 	case !(u.Spread >= 0) || math.IsInf(u.Spread, 1):
 		return u, ml.BadParameter(umapName, "Spread", u.Spread, "0 (for 1) or a positive number")
-	case u.MinDist-u.MinDist != 0 || u.MinDist > orDefault(u.Spread, 1):
+	case u.MinDist-u.MinDist != 0 || u.MinDist > cmp.Or(u.Spread, 1):
 		return u, ml.BadParameter(umapName, "MinDist", u.MinDist, "0 (for 0.1), negative (for 0), or a number up to Spread")
 	case u.Epochs < 0:
 		return u, ml.BadParameter(umapName, "Epochs", u.Epochs, "0 (for 4,000,000/n between 240 and 1000) or more")
@@ -187,8 +188,8 @@ func (u UMAP) defaults(n int) (UMAP, error) {
 	}
 	// Trustworthiness grows with epochs, slowly: with these, maps are as trustworthy as umap-learn's after its 500 or, beyond 10,000 rows, 200.
 	epochs := min(max(4_000_000/n, 240), 1000)
-	u.Components, u.Neighbors, u.Epochs = k, orDefault(u.Neighbors, min(15, n)), orDefault(u.Epochs, epochs)
-	u.Negatives, u.Rate, u.Repulsion, u.Spread = orDefault(u.Negatives, 5), orDefault(u.Rate, 1), orDefault(u.Repulsion, 1), orDefault(u.Spread, 1)
+	u.Components, u.Neighbors, u.Epochs = k, cmp.Or(u.Neighbors, min(15, n)), cmp.Or(u.Epochs, epochs)
+	u.Negatives, u.Rate, u.Repulsion, u.Spread = cmp.Or(u.Negatives, 5), cmp.Or(u.Rate, 1), cmp.Or(u.Repulsion, 1), cmp.Or(u.Spread, 1)
 	if u.MinDist == 0 {
 		u.MinDist = min(0.1, u.Spread)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
@@ -84,7 +85,7 @@ func partCenters(ctx context.Context, x *mat.Dense, members [][]int, k int, seed
 		}
 		return c, nil
 	}
-	y, _ := tamed(x)
+	y, _ := scaling.InRange(x)
 	_, d := y.Dims()
 	means := mat.NewDense(count, d, nil)
 	for c, rows := range members {

@@ -1,6 +1,7 @@
 package mixture
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -54,7 +55,7 @@ func (b Bernoulli) Fit(ctx context.Context, x mat.Matrix) (*BernoulliModel, erro
 		return nil, err
 	}
 	var best *BernoulliModel
-	for r := range orDefault(b.Restarts, 1) {
+	for r := range cmp.Or(b.Restarts, 1) {
 		var last *BernoulliModel
 		for m := range f.iterate(ctx, r) {
 			last = m
@@ -109,7 +110,7 @@ func (b Bernoulli) check(x mat.Matrix) (*bernoulliFit, error) {
 	case !(b.Tol >= 0) || math.IsInf(b.Tol, 1):
 		return nil, ml.BadParameter(method, "Tol", b.Tol, "0 (for 1e-6) or a positive number")
 	}
-	b.Smoothing = max(orDefault(b.Smoothing, 1), 0)
+	b.Smoothing = max(cmp.Or(b.Smoothing, 1), 0)
 	return &bernoulliFit{b, y}, nil
 }
 
@@ -143,7 +144,7 @@ func (f *bernoulliFit) iterate(ctx context.Context, restart int) iter.Seq[*Berno
 				m.Probabilities.Set(k, j, 0.25+v/2)
 			}
 		}
-		trend := trend{tol: orDefault(f.Tol, 1e-6)}
+		trend := trend{tol: cmp.Or(f.Tol, 1e-6)}
 		done := false
 		for i := 0; ; i++ {
 			s, err := f.pass(ctx, m)
@@ -154,7 +155,7 @@ func (f *bernoulliFit) iterate(ctx context.Context, restart int) iter.Seq[*Berno
 			m.Objective = trend.next(m.LogLikelihood + f.logPrior(m)/float64(n))
 			m.Converged = done || trend.stuck()
 			done = trend.ended()
-			if !yield(m) || m.Converged || i == orDefault(f.MaxIter, 1000) {
+			if !yield(m) || m.Converged || i == cmp.Or(f.MaxIter, 1000) {
 				return
 			}
 			m = f.update(m, s)

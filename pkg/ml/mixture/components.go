@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/golatent/latent/internal/blas"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	gonumblas "gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -392,8 +393,8 @@ func normalized(method string, weights []float64, k int) ([]float64, error) {
 }
 
 // covariancesIn brings covariances of the caller's into the coordinates and the family of a fit.
-func covariancesIn(method string, covs []*mat.SymDense, u units, k int, family Covariance, weights []float64) ([]float64, error) {
-	d := len(u.a)
+func covariancesIn(method string, covs []*mat.SymDense, u scaling.Units, k int, family Covariance, weights []float64) ([]float64, error) {
+	d := len(u.A)
 	if len(covs) != k {
 		return nil, ml.BadShape(method, "there are %d covariances, want K = %d", len(covs), k)
 	}
@@ -407,7 +408,7 @@ func covariancesIn(method string, covs []*mat.SymDense, u units, k int, family C
 		own := make([]float64, d*d)
 		for a := range d {
 			for b := range d {
-				v := u.covarianceIn(cov.At(a, b), a, b)
+				v := u.CovarianceIn(cov.At(a, b), a, b)
 				if math.IsNaN(v) || math.IsInf(v, 0) {
 					return nil, ml.BadParameter(method, sprintf("covariance %d at row %d, column %d", i, a, b), cov.At(a, b), "a number on the scale of the data")
 				}

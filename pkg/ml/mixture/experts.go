@@ -1,6 +1,7 @@
 package mixture
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -122,8 +123,8 @@ func newExpertFit(ctx context.Context, method string, o expertOptions, x mat.Mat
 	if err := o.check(method, n); err != nil {
 		return nil, err
 	}
-	o.penalty, o.restarts, o.maxIter, o.tol = orDefault(o.penalty, 1e-3), orDefault(o.restarts, 10), orDefault(o.maxIter, 1000), orDefault(o.tol, 1e-8)
-	from, err := prepare(ctx, rows, false)
+	o.penalty, o.restarts, o.maxIter, o.tol = cmp.Or(o.penalty, 1e-3), cmp.Or(o.restarts, 10), cmp.Or(o.maxIter, 1000), cmp.Or(o.tol, 1e-8)
+	from, err := standardize(ctx, rows, false)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func newExpertFit(ctx context.Context, method string, o expertOptions, x mat.Mat
 	f := &expertFit{expertOptions: o, method: method, n: n, p: d + 1, units: affine{mean: make([]float64, d), scale: make([]float64, d), yScale: 1},
 		labels: make([]int, n), x: make([]float64, n*(d+1)), means: make([]float64, n*k), gate: make([]float64, n*k), shares: make([]float64, n*k)}
 	for j := range d {
-		f.units.mean[j], f.units.scale[j] = from.m[j]/from.a[j], from.a[j]*from.b[j]*unitVariance(from, j)
+		f.units.mean[j], f.units.scale[j] = from.M[j]/from.A[j], from.A[j]*from.B[j]*unitVariance(from, j)
 	}
 	_ = parallel.For(ctx, n, chunk, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {

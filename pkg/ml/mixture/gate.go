@@ -7,6 +7,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+// far bounds linear predictors, so that sums with them are finite or plainly infinite.
+const far = 1e300
+
 // Gate decides which expert of a conditional mixture answers: πₖ(x) = exp(vₖ·x + cₖ) / Σₗ exp(vₗ·x + cₗ). Adding the same to all vₖ or to all cₖ changes
 // nothing; a fitted gate's sum to zero.
 type Gate struct {

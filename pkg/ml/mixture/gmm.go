@@ -1,6 +1,7 @@
 package mixture
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -76,7 +77,7 @@ func (g GMM) Fit(ctx context.Context, x mat.Matrix) (*GMMModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	restarts := orDefault(g.Restarts, 1)
+	restarts := cmp.Or(g.Restarts, 1)
 	if g.Init != nil {
 		restarts = 1
 	}
@@ -162,11 +163,11 @@ func (g GMM) check(ctx context.Context, x mat.Matrix) (*emFit, error) {
 	if g.Covariance == "" {
 		g.Covariance = Full
 	}
-	p, err := prepare(ctx, y, g.Covariance == Spherical)
+	p, err := standardize(ctx, y, g.Covariance == Spherical)
 	if err != nil {
 		return nil, err
 	}
-	f := &emFit{GMM: g, p: p, floor: floors(p, orDefault(g.Floor, 1e-6), g.Covariance)}
+	f := &emFit{GMM: g, p: p, floor: floors(p, cmp.Or(g.Floor, 1e-6), g.Covariance)}
 	if g.Init != nil {
 		f.given, err = f.from(g.Init)
 	}
@@ -224,7 +225,7 @@ func (f *emFit) iterate(ctx context.Context, restart int) iter.Seq2[*emStep, err
 			c, err = f.begin(ctx, restart)
 		}
 		labels := make([]int, f.p.n)
-		trend := trend{tol: orDefault(f.Tol, 1e-6)}
+		trend := trend{tol: cmp.Or(f.Tol, 1e-6)}
 		done := false // the limit is near: one step more, for which all is computed, and an end
 		for i := 0; ; i++ {
 			var sums *sums
@@ -240,7 +241,7 @@ func (f *emFit) iterate(ctx context.Context, restart int) iter.Seq2[*emStep, err
 			s := &emStep{components: c, labels: labels, mean: trend.next(sums.logLikelihood / float64(f.p.n)), iteration: i, restart: restart}
 			s.converged = done || trend.stuck()
 			done = trend.ended()
-			if !yield(s, nil) || s.converged || i == orDefault(f.MaxIter, 1000) {
+			if !yield(s, nil) || s.converged || i == cmp.Or(f.MaxIter, 1000) {
 				return
 			}
 			c, err = f.update(ctx, c, sums)
@@ -368,7 +369,7 @@ func (f *emFit) from(m *GMMModel) (*components, error) {
 			return nil, err
 		}
 	}
-	z := f.p.matrixIn(means)
+	z := f.p.MatrixIn(means)
 	if m.Covariances == nil {
 		return f.spread(z, weights)
 	}
@@ -376,7 +377,7 @@ func (f *emFit) from(m *GMMModel) (*components, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.covs, err = covariancesIn(method+": Init", m.Covariances, f.p.units, f.K, f.Covariance, c.weights); err != nil {
+	if c.covs, err = covariancesIn(method+": Init", m.Covariances, f.p.Units, f.K, f.Covariance, c.weights); err != nil {
 		return nil, err
 	}
 	return f.lifted(c)
@@ -401,14 +402,14 @@ func (f *emFit) better(a, b *emStep) bool {
 
 // model copies a step into the caller's units. It refuses what no float64 can hold.
 func (f *emFit) model(s *emStep) (*GMMModel, error) {
-	m := &GMMModel{Weights: slices.Clone(s.weights), Means: f.p.matrixOut(s.means), Family: f.Covariance, LogLikelihood: s.mean + f.p.logVolume(),
+	m := &GMMModel{Weights: slices.Clone(s.weights), Means: f.p.MatrixOut(s.means), Family: f.Covariance, LogLikelihood: s.mean + f.p.LogVolume(),
 		Labels: slices.Clone(s.labels), Iterations: s.iteration, Converged: s.converged, Restart: s.restart, Floored: slices.Clone(s.floored)}
 	for i := range s.k {
 		data := make([]float64, s.d*s.d) // both triangles, as a loaded model has them
 		cov := mat.NewSymDense(s.d, data)
 		for a := range s.d {
 			for b := a; b < s.d; b++ {
-				data[a*s.d+b] = f.p.covarianceOut(s.covariance(i, a, b), a, b)
+				data[a*s.d+b] = f.p.CovarianceOut(s.covariance(i, a, b), a, b)
 				data[b*s.d+a] = data[a*s.d+b]
 			}
 			if v := cov.At(a, a); math.IsInf(v, 0) || v < 0x1p-1022 {

@@ -1,6 +1,7 @@
 package mixture
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -116,14 +117,14 @@ func (e LinearExperts) check(ctx context.Context, x mat.Matrix, y []float64) (*e
 	if err := ml.Vector(method, "y", y, f.n); err != nil {
 		return nil, err
 	}
-	f.floor = orDefault(f.floor, 1e-6)
-	p, err := prepare(ctx, mat.NewDense(f.n, 1, slices.Clone(y)), false)
+	f.floor = cmp.Or(f.floor, 1e-6)
+	p, err := standardize(ctx, mat.NewDense(f.n, 1, slices.Clone(y)), false)
 	if err != nil {
 		return nil, err
 	}
 	f.y = p.x
 	scale(f.y, unitVariance(p, 0), f.y)
-	f.units.yMean, f.units.yScale = p.m[0]/p.a[0], p.a[0]*p.b[0]*unitVariance(p, 0)
+	f.units.yMean, f.units.yScale = p.M[0]/p.A[0], p.A[0]*p.B[0]*unitVariance(p, 0)
 	if e.Init != nil {
 		c, err := e.Init.check(method + ": Init")
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
@@ -14,8 +15,8 @@ import (
 // LogProb returns log p(x) of each row of x, in nats: −Inf where the density is too small for its logarithm to be a float64.
 func (m *GMMModel) LogProb(x mat.Matrix) ([]float64, error) {
 	var out []float64
-	err := m.evaluate("mixture.GMMModel.LogProb", x, func(n int) { out = make([]float64, n) }, func(u units, lo int, s *scratch, n int) {
-		volume := u.logVolume()
+	err := m.evaluate("mixture.GMMModel.LogProb", x, func(n int) { out = make([]float64, n) }, func(u scaling.Units, lo int, s *scratch, n int) {
+		volume := u.LogVolume()
 		for i, v := range s.sums[:n] {
 			out[lo+i] = v + volume
 		}
@@ -27,7 +28,7 @@ func (m *GMMModel) LogProb(x mat.Matrix) ([]float64, error) {
 func (m *GMMModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
 	var out *mat.Dense
 	k := len(m.Weights)
-	err := m.evaluate("mixture.GMMModel.Responsibilities", x, func(n int) { out = mat.NewDense(n, k, nil) }, func(_ units, lo int, s *scratch, n int) {
+	err := m.evaluate("mixture.GMMModel.Responsibilities", x, func(n int) { out = mat.NewDense(n, k, nil) }, func(_ scaling.Units, lo int, s *scratch, n int) {
 		copy(out.RawMatrix().Data[lo*k:], s.logs[:n*k])
 	})
 	return out, err
@@ -37,7 +38,7 @@ func (m *GMMModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
 func (m *GMMModel) Predict(x mat.Matrix) ([]int, error) {
 	var out []int
 	k := len(m.Weights)
-	err := m.evaluate("mixture.GMMModel.Predict", x, func(n int) { out = make([]int, n) }, func(_ units, lo int, s *scratch, n int) {
+	err := m.evaluate("mixture.GMMModel.Predict", x, func(n int) { out = make([]int, n) }, func(_ scaling.Units, lo int, s *scratch, n int) {
 		for i := range n {
 			row := s.logs[i*k : (i+1)*k]
 			for c, r := range row {
@@ -51,7 +52,7 @@ func (m *GMMModel) Predict(x mat.Matrix) ([]int, error) {
 }
 
 // evaluate computes densities and responsibilities of all rows, a block at a time, and hands each block to take.
-func (m *GMMModel) evaluate(method string, x mat.Matrix, size func(n int), take func(u units, lo int, s *scratch, n int)) error {
+func (m *GMMModel) evaluate(method string, x mat.Matrix, size func(n int), take func(u scaling.Units, lo int, s *scratch, n int)) error {
 	y, err := ml.Dense(method, x)
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (m *GMMModel) evaluate(method string, x mat.Matrix, size func(n int), take 
 		for i := lo; i < hi; i += rows {
 			end := min(i+rows, hi)
 			for r := i; r < end; r++ {
-				u.into(z[(r-i)*d:(r-i+1)*d], y.RawRowView(r))
+				u.Into(z[(r-i)*d:(r-i+1)*d], y.RawRowView(r))
 			}
 			c.joint(z[:(end-i)*d], s)
 			c.posterior(z[:(end-i)*d], s, nil)
@@ -81,8 +82,8 @@ func (m *GMMModel) evaluate(method string, x mat.Matrix, size func(n int), take 
 }
 
 // components checks a model, which may have been made by hand, and brings it into coordinates in which nothing overflows.
-func (m *GMMModel) components(method string) (*components, units, error) {
-	fail := func(err error) (*components, units, error) { return nil, units{}, err }
+func (m *GMMModel) components(method string) (*components, scaling.Units, error) {
+	fail := func(err error) (*components, scaling.Units, error) { return nil, scaling.Units{}, err }
 	k := len(m.Weights)
 	if k == 0 || m.Means == nil {
 		return fail(ml.BadShape(method, "the model has %d weights and its means are %v, want at least one component", k, m.Means))
@@ -105,7 +106,7 @@ func (m *GMMModel) components(method string) (*components, units, error) {
 	if len(m.Covariances) != k {
 		return fail(ml.BadShape(method, "there are %d weights and %d covariances", k, len(m.Covariances)))
 	}
-	u := units{a: make([]float64, d), m: make([]float64, d), b: make([]float64, d)}
+	u := scaling.Units{A: make([]float64, d), M: make([]float64, d), B: make([]float64, d)}
 	for j := range d {
 		most, spread := 0.0, 0.0
 		for i, cov := range m.Covariances {
@@ -118,14 +119,14 @@ func (m *GMMModel) components(method string) (*components, units, error) {
 			}
 			most = max(most, math.Abs(means.At(i, j)), math.Sqrt(v))
 		}
-		u.a[j] = inverse(most)
+		u.A[j] = scaling.PowerOfTwo(most)
 		for i, w := range weights {
-			u.m[j] += w * means.At(i, j) * u.a[j]
+			u.M[j] += w * means.At(i, j) * u.A[j]
 		}
 		for i, cov := range m.Covariances {
-			spread = max(spread, math.Sqrt(cov.At(j, j))*u.a[j], math.Abs(means.At(i, j)*u.a[j]-u.m[j]))
+			spread = max(spread, math.Sqrt(cov.At(j, j))*u.A[j], math.Abs(means.At(i, j)*u.A[j]-u.M[j]))
 		}
-		u.b[j] = inverse(spread)
+		u.B[j] = scaling.PowerOfTwo(spread)
 	}
 	family := m.Family
 	switch family {
@@ -134,7 +135,7 @@ func (m *GMMModel) components(method string) (*components, units, error) {
 	case Spherical: // columns have their own units here
 		family = Diagonal
 	}
-	c := &components{family: family, k: k, d: d, weights: weights, means: u.matrixIn(means), floored: make([]int, k)}
+	c := &components{family: family, k: k, d: d, weights: weights, means: u.MatrixIn(means), floored: make([]int, k)}
 	if c.covs, err = covariancesIn(method, m.Covariances, u, k, family, weights); err != nil {
 		return fail(err)
 	}
@@ -173,7 +174,7 @@ func (m *GMMModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 					z[j] += noise[j] / c.whiten[k*c.d+j]
 				}
 			}
-			u.outOf(out.RawRowView(i), z)
+			u.OutOf(out.RawRowView(i), z)
 		}
 	})
 	return out, nil

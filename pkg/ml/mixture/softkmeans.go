@@ -1,6 +1,7 @@
 package mixture
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -58,7 +59,7 @@ func (s SoftKMeans) Fit(ctx context.Context, x mat.Matrix) (*SoftKMeansModel, er
 	if err != nil {
 		return nil, err
 	}
-	restarts := orDefault(s.Restarts, 10)
+	restarts := cmp.Or(s.Restarts, 10)
 	if s.Init != nil {
 		restarts = 1
 	}
@@ -225,19 +226,19 @@ func (s SoftKMeans) check(ctx context.Context, x mat.Matrix) (*softFit, error) {
 			return nil, ml.BadShape(method, "Init is %d×%d, want K×d = %d×%d", r, c, s.K, d)
 		}
 	}
-	p, err := prepare(ctx, y, true)
+	p, err := standardize(ctx, y, true)
 	if err != nil {
 		return nil, err
 	}
-	f := &softFit{p: p, k: s.K, start: s.Start, seed: s.Seed, maxIter: orDefault(s.MaxIter, 1000), tol: orDefault(s.Tol, 1e-10)}
+	f := &softFit{p: p, k: s.K, start: s.Start, seed: s.Seed, maxIter: cmp.Or(s.MaxIter, 1000), tol: cmp.Or(s.Tol, 1e-10)}
 	if init != nil {
-		f.init = p.matrixIn(init)
+		f.init = p.MatrixIn(init)
 	}
 	f.given = s.Beta
 	if s.Beta == 0 {
 		f.beta = f.width(ctx)
-	} else if f.beta = s.Beta / p.a[0] / p.b[0] / p.a[0] / p.b[0]; f.beta == 0 || math.IsInf(f.beta, 1) != math.IsInf(s.Beta, 1) {
-		return nil, ml.BadParameter(method, "Beta", s.Beta, sprintf("an inverse squared length in units of the data, whose spread is about %.3g", 1/p.a[0]/p.b[0]))
+	} else if f.beta = s.Beta / p.A[0] / p.B[0] / p.A[0] / p.B[0]; f.beta == 0 || math.IsInf(f.beta, 1) != math.IsInf(s.Beta, 1) {
+		return nil, ml.BadParameter(method, "Beta", s.Beta, sprintf("an inverse squared length in units of the data, whose spread is about %.3g", 1/p.A[0]/p.B[0]))
 	}
 	return f, ctx.Err()
 }
@@ -400,8 +401,8 @@ func (f *softFit) part(ctx context.Context, centers []float64, labels []int, lo,
 }
 
 func (f *softFit) model(s *softStep) (*SoftKMeansModel, error) {
-	a, b := f.p.a[0], f.p.b[0]
-	m := &SoftKMeansModel{Centers: f.p.matrixOut(s.centers), Beta: f.given, Labels: slices.Clone(s.labels), FreeEnergy: s.energy / b / b / a / a,
+	a, b := f.p.A[0], f.p.B[0]
+	m := &SoftKMeansModel{Centers: f.p.MatrixOut(s.centers), Beta: f.given, Labels: slices.Clone(s.labels), FreeEnergy: s.energy / b / b / a / a,
 		Iterations: s.iteration, Converged: s.converged}
 	if f.given == 0 {
 		m.Beta = f.beta * b * b * a * a

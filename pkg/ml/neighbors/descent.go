@@ -1,6 +1,7 @@
 package neighbors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -12,6 +13,7 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
@@ -109,15 +111,15 @@ func (s NNDescent) begin(ctx context.Context, x mat.Matrix) (*descent, error) {
 // rounds fills the lists of d and yields after the trees and after every round.
 func (s NNDescent) rounds(ctx context.Context, d *descent) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		if d.trees(ctx, orDefault(s.Trees, 6), s.Seed) != nil || !yield(0) {
+		if d.trees(ctx, cmp.Or(s.Trees, 6), s.Seed) != nil || !yield(0) {
 			return
 		}
 		tolerance := s.Tolerance
 		if tolerance == 0 {
 			tolerance = 0.01
 		}
-		for round := 1; round <= orDefault(s.MaxIter, 20); round++ {
-			if d.join(ctx, orDefault(s.Candidates, min(2*s.K+20, 60)), s.Seed, round) != nil || !yield(round) {
+		for round := 1; round <= cmp.Or(s.MaxIter, 20); round++ {
+			if d.join(ctx, cmp.Or(s.Candidates, min(2*s.K+20, 60)), s.Seed, round) != nil || !yield(round) {
 				return
 			}
 			if left, err := d.unmet(ctx); err != nil || float64(left) <= tolerance*float64(d.n)*float64(d.k) {
@@ -125,13 +127,6 @@ func (s NNDescent) rounds(ctx context.Context, d *descent) iter.Seq[int] {
 			}
 		}
 	}
-}
-
-func orDefault(v, otherwise int) int {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }
 
 // descent is the state: of each row a list of at most k others, nearest first. Rows lie in the order of a tree of their own, so that what is compared lies
@@ -170,8 +165,8 @@ func newDescent(ctx context.Context, method string, x *mat.Dense, metric distanc
 	if err != nil {
 		return nil, err
 	}
-	scale := scaleFor(mostOf(px))
-	d.space, d.scale = newSpace(ctx, px, meanOf(ctx, px, scale), scale), scale
+	d.scale = scaling.Factor(scaling.MaxAbs(ctx, px))
+	d.space = newSpace(ctx, px, origin(ctx, px, d.scale), d.scale)
 	var order randomTree
 	order.grow(ctx, d.space, 32, rng.New(seed, 2))
 	if err := ctx.Err(); err != nil {

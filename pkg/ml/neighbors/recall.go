@@ -1,6 +1,7 @@
 package neighbors
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/golatent/latent/internal/rng"
@@ -27,7 +28,7 @@ func Recall(ctx context.Context, g *Graph, x mat.Matrix, metric distance.Metric,
 	case sample < 0:
 		return 0, ml.BadParameter(method, "sample", sample, "0 (for 1000) or more")
 	}
-	sample = min(orDefault(sample, 1000), n)
+	sample = min(cmp.Or(sample, 1000), n)
 	rows := rng.New(seed).Perm(n)[:sample]
 	most := 0
 	queries := mat.NewDense(sample, d, nil)

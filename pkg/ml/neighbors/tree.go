@@ -7,6 +7,7 @@ import (
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
@@ -35,8 +36,8 @@ func byTree(ctx context.Context, method string, x, y *mat.Dense, metric distance
 		}
 	}
 	// One scale and one origin for both, so that their rows can be compared.
-	scale := scaleFor(max(mostOf(px), mostOf(py)))
-	mean := meanOf(ctx, px, scale)
+	scale := scaling.Factor(max(scaling.MaxAbs(ctx, px), scaling.MaxAbs(ctx, py)))
+	mean := origin(ctx, px, scale)
 	reference := buildTree(ctx, newSpace(ctx, px, mean, scale))
 	queries := reference
 	if y != nil {
@@ -63,38 +64,6 @@ func transformed(method, name string, x *mat.Dense, metric distance.Metric) (*ma
 	return x, nil
 }
 
-// scaleFor is a power of two that keeps squares of numbers up to most from overflowing and vanishing.
-func scaleFor(most float64) float64 {
-	if most == 0 || most >= 1e-100 && most <= 1e100 {
-		return 1
-	}
-	_, e := math.Frexp(most)
-	return math.Ldexp(1, min(max(-e, -1021), 1021))
-}
-
-func mostOf(x *mat.Dense) float64 {
-	most := 0.0
-	for _, v := range x.RawMatrix().Data {
-		most = max(most, math.Abs(v))
-	}
-	return most
-}
-
-// meanOf is the mean of the scaled rows, or some of it when ctx ends.
-func meanOf(ctx context.Context, x *mat.Dense, scale float64) []float64 {
-	n, d := x.Dims()
-	mean := make([]float64, d)
-	for i := range n {
-		if i%manyRows == 0 && ctx.Err() != nil {
-			break
-		}
-		for j, v := range x.RawRowView(i) {
-			mean[j] += v * scale / float64(n)
-		}
-	}
-	return mean
-}
-
 // squaredRadius turns a radius in the metric's units into a squared Euclidean distance of the scaled rows, a little too large: finish looks at the
 // distances themselves.
 func squaredRadius(metric distance.Metric, r, scale float64) float64 {
@@ -113,20 +82,22 @@ func squaredRadius(metric distance.Metric, r, scale float64) float64 {
 // manyRows is how many rows are read between two looks at a context.
 const manyRows = 4096
 
+// origin is the mean of the scaled rows.
+func origin(ctx context.Context, x *mat.Dense, scale float64) []float64 {
+	_, d := x.Dims()
+	means, _ := scaling.Means(ctx, x, slices.Repeat([]float64{scale}, d))
+	return means
+}
+
 // newSpace takes in rows; when ctx ends, some of them.
 func newSpace(ctx context.Context, x *mat.Dense, mean []float64, scale float64) *space {
 	n, d := x.Dims()
-	s := &space{n: n, d: d, given: make([]float64, n*d), moved: make([]float64, n*d), halves: make([]float64, n)}
-	_ = parallel.For(ctx, n, manyRows, func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			given, row := s.given[i*d:(i+1)*d], s.row(i)
-			for j, v := range x.RawRowView(i) {
-				given[j] = v * scale
-				row[j] = given[j] - mean[j]
-			}
-			s.halves[i] = blas.Dot(row, row) / 2
-		}
-	})
+	s := &space{n: n, d: d}
+	s.given, _ = scaling.Move(ctx, x, scale, make([]float64, d))
+	s.moved, s.halves = scaling.Move(ctx, x, scale, mean)
+	for i := range s.halves {
+		s.halves[i] /= 2
+	}
 	for _, h := range s.halves {
 		s.largest = max(s.largest, math.Sqrt(2*h))
 	}
