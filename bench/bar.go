@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// bar is a line on the terminal that says how far the run is. Written to a file or a pipe it stays silent.
+// bar is a line on the terminal that says how far the run is. Written to a file or a pipe it stays
+// silent.
 type bar struct {
 	done, total int
 	begun       time.Time

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// growth is a method whose cost is measured at several sizes, so that the exponent of its time can be read off and held against the theory.
+// growth is a method whose cost is measured at several sizes, so that the exponent of its time can
+// be read off and held against the theory.
 type growth struct {
 	name   string
 	what   string // the size that grows and what else is fixed
@@ -23,7 +24,8 @@ type growth struct {
 	setup func(size int) (run func(context.Context) error, err error)
 }
 
-// growths lists every method whose growth is measured. A family adds its own in a file of its own, growth_<family>.go.
+// growths lists every method whose growth is measured. A family adds its own in a file of its own,
+// growth_<family>.go.
 var growths []growth
 
 func registerGrowth(g ...growth) { growths = append(growths, g...) }
@@ -38,7 +40,8 @@ quadratic part, caches and vector registers move the exponent of small ones.
 |---|---|---|---|---|
 `
 
-// runGrowth measures the rows asked for, prints the table and, if all of them were asked for, writes it to dir/GROWTH.md.
+// runGrowth measures the rows asked for, prints the table and, if all of them were asked for,
+// writes it to dir/GROWTH.md.
 func runGrowth(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench growth", flag.ContinueOnError)
 	only := flags.String("only", "", "measure methods whose name contains one of these, separated by commas; nothing is written")
@@ -73,7 +76,8 @@ func runGrowth(ctx context.Context, args []string) error {
 	return writeFile(filepath.Join(*dir, "GROWTH.md"), []byte(table.String()))
 }
 
-// measure returns the best time of each size. The sizes take turns, so that a slow moment of the machine does not fall on one alone.
+// measure returns the best time of each size. The sizes take turns, so that a slow moment of the
+// machine does not fall on one alone.
 func (g growth) measure(ctx context.Context, repeat int) ([]float64, error) {
 	runs := make([]func(context.Context) error, len(g.sizes))
 	for i, n := range g.sizes {

@@ -21,7 +21,8 @@ func init() {
 	)
 }
 
-// kmeansGrowth runs ten iterations on one cloud, where k-means is not done so soon: how many it takes to converge is another question.
+// kmeansGrowth runs ten iterations on one cloud, where k-means is not done so soon: how many it
+// takes to converge is another question.
 func kmeansGrowth(n, k int) (func(context.Context) error, error) {
 	x := datasets.Blobs(n, 10, 1, 1, 1).X
 	return func(ctx context.Context) error {

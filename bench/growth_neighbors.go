@@ -34,7 +34,8 @@ func init() {
 	)
 }
 
-// descentOfClumps times a search of which it has seen, before the clock runs, that it finds what it is to find: of a search that misses more the time would say nothing.
+// descentOfClumps times a search of which it has seen, before the clock runs, that it finds what it
+// is to find: of a search that misses more the time would say nothing.
 func descentOfClumps(n int) (func(context.Context) error, error) {
 	d := datasets.Blobs(n, 50, 10, 3, 5)
 	search := neighbors.NNDescent{K: 15}

@@ -19,7 +19,8 @@ func TestExponent(t *testing.T) {
 			t.Errorf("the exponent of n^%v is found as %v", want, got)
 		}
 	}
-	// Least squares by hand: over x = 0, 1, 2 (in steps of log 2) the logs 0, 2, 2 rise by (2−0)/2 a step.
+	// Least squares by hand: over x = 0, 1, 2 (in steps of log 2) the logs 0, 2, 2 rise by (2−0)/2
+	// a step.
 	if got := exponent([]int{1, 2, 4}, []float64{1, 4, 4}); math.Abs(got-1) > 1e-12 {
 		t.Errorf("the exponent of 1, 4, 4 is found as %v, want 1", got)
 	}

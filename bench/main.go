@@ -1,17 +1,20 @@
 //go:build unix
 
-// Bench times the library against its Python peers: the same inputs, the same machine, one run. A family's rows, the library's side, stand
-// in rows_<family>.go, their peers and inputs in peers/<family>.py.
+// Bench times the library against its Python peers: the same inputs, the same machine, one run. A
+// family's rows, the library's side, stand in rows_<family>.go, their peers and inputs in
+// peers/<family>.py.
 //
 //	bench -python .venv-bench/bin/python [-only kmeans] [-rounds 3]
 //	bench growth [-only kmeans]
 //
-// The second form needs no peers: it times methods at several sizes and shows how their cost grows (growth.go).
+// The second form needs no peers: it times methods at several sizes and shows how their cost grows
+// (growth.go).
 //
-// It is fair by construction. Every measurement is a process of its own; the two sides take turns, each with one and with two
-// threads, and the best of a side's runs counts (threads of a Python BLAS spin while they wait, so that two can be slower
-// than one). The first fit stands beside the best, because peers that compile just in time pay there; CPU seconds stand beside
-// wall time, because a second core is not free.
+// It is fair by construction. Every measurement is a process of its own; the two sides take turns,
+// each with one and with two threads, and the best of a side's runs counts (threads of a Python
+// BLAS spin while they wait, so that two can be slower than one). The first fit stands beside the
+// best, because peers that compile just in time pay there; CPU seconds stand beside wall time,
+// because a second core is not free.
 package main
 
 import (
@@ -161,11 +164,12 @@ func (s suite) run(ctx context.Context) error {
 	return nil
 }
 
-// leanSuffix names the same program built with the tag lean, without the rows that link GoMLX: a classical row's memory is not to hold 16 MB
-// of a library it does not use.
+// leanSuffix names the same program built with the tag lean, without the rows that link GoMLX: a
+// classical row's memory is not to hold 16 MB of a library it does not use.
 const leanSuffix = "-lean"
 
-// leanRows asks the lean program which rows it has. Where it was not built, it has none and this program runs every row.
+// leanRows asks the lean program which rows it has. Where it was not built, it has none and this
+// program runs every row.
 func leanRows(ctx context.Context, self string) (map[string]bool, error) {
 	if _, err := os.Stat(self + leanSuffix); os.IsNotExist(err) {
 		return nil, nil
@@ -191,7 +195,8 @@ func (s suite) picked() []row {
 	return out
 }
 
-// named reports whether a name holds one of some parts, separated by commas; every name does where there are none.
+// named reports whether a name holds one of some parts, separated by commas; every name does where
+// there are none.
 func named(name, only string) bool {
 	if only == "" {
 		return true
@@ -204,7 +209,8 @@ func named(name, only string) bool {
 	return false
 }
 
-// makeInputs has the peers' side write the inputs of some rows. Those that are there are made again only where their text has changed.
+// makeInputs has the peers' side write the inputs of some rows. Those that are there are made again
+// only where their text has changed.
 func (s suite) makeInputs(ctx context.Context, dir string, picked []row) error {
 	args := []string{filepath.Join(s.dir, "peers"), "data", dir}
 	for _, r := range picked {
@@ -218,7 +224,8 @@ func (s suite) makeInputs(ctx context.Context, dir string, picked []row) error {
 	return nil
 }
 
-// measure runs one process to its end and reads the measurement it prints as the last line that is a JSON object.
+// measure runs one process to its end and reads the measurement it prints as the last line that is
+// a JSON object.
 func measure(ctx context.Context, name string, args ...string) (measurement, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	// A group of its own, so that whatever the process started ends with it.
@@ -246,7 +253,8 @@ func measure(ctx context.Context, name string, args ...string) (measurement, err
 	return m, nil
 }
 
-// best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first fit, the least CPU and memory of any, and the figures of all.
+// best keeps, of a side's processes, the one with the fastest fit, and beside it the fastest first
+// fit, the least CPU and memory of any, and the figures of all.
 func (r row) best(ms []measurement) (measurement, error) {
 	b := slices.MinFunc(ms, func(a, b measurement) int { return cmp.Compare(a.Seconds, b.Seconds) })
 	b.Fits, b.Quality = nil, map[string]estimate{}

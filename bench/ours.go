@@ -19,8 +19,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A row is one line of the table: the library's side of a problem, and the figures by which a solution of either side is judged. The peer's side is the function
-// declared under the same name in peers/<family>.py.
+// A row is one line of the table: the library's side of a problem, and the figures by which a
+// solution of either side is judged. The peer's side is the function declared under the same name
+// in peers/<family>.py.
 type row struct {
 	name    string
 	input   string // a file under the inputs' directory, without .npy, made by the function of that name in peers/
@@ -53,7 +54,8 @@ type problem struct {
 // fit solves the problem once. It is what the clock runs over.
 type fit func(ctx context.Context, p problem) (judge, error)
 
-// judge gives the figures of a solution, in the order of the row. It is called when the clock has stopped and memory is measured.
+// judge gives the figures of a solution, in the order of the row. It is called when the clock has
+// stopped and memory is measured.
 type judge func(ctx context.Context) ([]float64, error)
 
 // known is a judge for figures that fall out of the fit itself.
@@ -61,7 +63,8 @@ func known(figures ...float64) judge {
 	return func(context.Context) ([]float64, error) { return figures, nil }
 }
 
-// rows lists every problem the library takes part in, in the order of the table. A family adds its own in rows_<family>.go.
+// rows lists every problem the library takes part in, in the order of the table. A family adds its
+// own in rows_<family>.go.
 var rows []row
 
 func register(r ...row) { rows = append(rows, r...) }
@@ -83,13 +86,15 @@ type measurement struct {
 	Quality       map[string]estimate  `json:"quality,omitempty"` // the same of all processes, summed up
 }
 
-// estimate is the mean of a figure over all fits and its standard error, 0 where fits do not differ.
+// estimate is the mean of a figure over all fits and its standard error, 0 where fits do not
+// differ.
 type estimate struct {
 	Mean  float64 `json:"mean"`
 	Error float64 `json:"error,omitempty"`
 }
 
-// runOurs fits one problem repeat times in this process on the given number of processors and prints the measurement.
+// runOurs fits one problem repeat times in this process on the given number of processors and
+// prints the measurement.
 func runOurs(ctx context.Context, dir, name string, threads, repeat, seed int) error {
 	i := slices.IndexFunc(rows, func(r row) bool { return r.name == name })
 	if i < 0 {
@@ -126,7 +131,8 @@ func (r row) measure(ctx context.Context, dir string, repeat int, seed uint64) (
 			m.FirstSeconds, m.Seconds, m.CPUSeconds = w, w, c
 		}
 		m.Seconds, m.CPUSeconds = min(m.Seconds, w), min(m.CPUSeconds, c)
-		// The last fit's memory goes back before the next, as Python's does: the peak is to be that of one fit.
+		// The last fit's memory goes back before the next, as Python's does: the peak is to be that
+		// of one fit.
 		debug.FreeOSMemory()
 	}
 	m.PeakMB = peakMB()
@@ -175,7 +181,8 @@ func cpuSeconds() float64 {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
-// peakMB is the largest resident set of this process so far, in MB of 2²⁰ bytes as peers.py reports it.
+// peakMB is the largest resident set of this process so far, in MB of 2²⁰ bytes as driver.py reports
+// it.
 func peakMB() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -81,7 +81,8 @@ func readResults(path string) (map[string]result, error) {
 	return results, nil
 }
 
-// writeResults writes results.json, which keeps every row ever measured here, and RESULTS.md, which is the same for people.
+// writeResults writes results.json, which keeps every row ever measured here, and RESULTS.md, which
+// is the same for people.
 func writeResults(dir string, results map[string]result) error {
 	data, err := json.MarshalIndent(results, "", " ")
 	if err != nil {

@@ -39,7 +39,8 @@ func classicalMDS(ctx context.Context, p problem) (judge, error) {
 	return known(floats.Sum(m.Eigenvalues)), nil
 }
 
-// metricMDS starts from the classical map, takes 200 steps at most and stops at a fall of 1e-6, as the peer does.
+// metricMDS starts from the classical map, takes 200 steps at most and stops at a fall of 1e-6, as
+// the peer does.
 func metricMDS(ctx context.Context, p problem) (judge, error) {
 	m, err := manifold.MetricMDS{MaxIter: 200, Tolerance: 1e-6}.Fit(ctx, p.X)
 	if err != nil {
@@ -116,7 +117,8 @@ func trustworthiness(x, y *mat.Dense) judge {
 	}
 }
 
-// trust is the trustworthiness at 12 neighbors of a map, or of 3,000 of its rows, evenly spread: the same ones that the peers' side takes.
+// trust is the trustworthiness at 12 neighbors of a map, or of 3,000 of its rows, evenly spread:
+// the same ones that the peers' side takes.
 func trust(ctx context.Context, x, y *mat.Dense) (float64, error) {
 	n, d := x.Dims()
 	_, k := y.Dims()

@@ -16,8 +16,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Networks against JAX: the same graphs on XLA's CPU, each side with all the cores there are whatever the number of threads asked for. A network is compiled at
-// the first fit of a process and kept for the next, so that the best fit is steps and nothing else. Starting weights are drawn alike, by each side's own seed.
+// Networks against JAX: the same graphs on XLA's CPU, each side with all the cores there are
+// whatever the number of threads asked for. A network is compiled at the first fit of a process and
+// kept for the next, so that the best fit is steps and nothing else. Starting weights are drawn
+// alike, by each side's own seed.
 func init() {
 	register(steps("mlp-step", "mnist10k", 4, mlpSteps, func(r *neural.Trained) neural.History { return r.History }))
 }
@@ -29,7 +31,8 @@ func endless(steps int, seed uint64) neural.Train {
 	return neural.Train{Steps: 1 << 30, Batch: 128, Report: steps, LearningRate: 1e-3, Backend: xlatest.Backend(), Seed: seed}
 }
 
-// steps is a row whose fits are so many reports each of one training, which goes on from where the fit before it stopped. Its figure is the loss of the last report.
+// steps is a row whose fits are so many reports each of one training, which goes on from where the
+// fit before it stopped. Its figure is the loss of the last report.
 func steps[M any](name, input string, reports int, begin func(ctx context.Context, p problem) (iter.Seq2[*M, error], error), history func(*M) neural.History) row {
 	var next func() (*M, error, bool)
 	return row{name: name, input: input, figures: []figure{{"training loss", lower}}, goesOn: true, fit: func(ctx context.Context, p problem) (judge, error) {
@@ -70,7 +73,8 @@ func mlp(p problem) (neural.Problem, error) {
 	}}, err
 }
 
-// view is some rows of a matrix with a function of each number. The matrix is no embedded one: its RawMatrix would become the view's, and a copy of the view one of the matrix.
+// view is some rows of a matrix with a function of each number. The matrix is no embedded one: its
+// RawMatrix would become the view's, and a copy of the view one of the matrix.
 type view struct {
 	whole    *mat.Dense
 	from, to int

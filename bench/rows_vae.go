@@ -23,7 +23,8 @@ func vaeSteps(ctx context.Context, p problem) (iter.Seq2[*vae.VAEModel, error], 
 	return vae.VAE{Latents: 16, Train: endless(100, p.Seed)}.Iterate(ctx, bits(p.X, 0, trainImages)), nil
 }
 
-// vaeWhole trains for 1,980 steps, some thirty times over the images, compiling and all; the bound is that on those for testing.
+// vaeWhole trains for 1,980 steps, some thirty times over the images, compiling and all; the bound
+// is that on those for testing.
 func vaeWhole(ctx context.Context, p problem) (judge, error) {
 	t := neural.Train{Steps: 1980, Batch: 128, Report: 1980, Seed: p.Seed, Backend: xlatest.Backend()}
 	m, err := vae.VAE{Latents: 16, Train: t}.Fit(ctx, bits(p.X, 0, trainImages))

@@ -1,5 +1,6 @@
-// Package tutorials holds no code: this test grades, for each assignment, right, wrong and dishonest answers, and holds the grader to what each must
-// come to. The answers are in testdata; nbgrader is not needed. `make tutorials` runs the same answers through nbgrader.
+// Package tutorials holds no code: this test grades, for each assignment, right, wrong and
+// dishonest answers, and holds the grader to what each must come to. The answers are in testdata;
+// nbgrader is not needed. `make tutorials` runs the same answers through nbgrader.
 package tutorials
 
 import (
@@ -17,7 +18,8 @@ import (
 	"github.com/golatent/latent/tutorials/grader"
 )
 
-// submission is a file of testdata: a sentence, what grading must come to, and the answer cells that differ from the teacher's.
+// submission is a file of testdata: a sentence, what grading must come to, and the answer cells
+// that differ from the teacher's.
 type submission struct {
 	released bool               // the other cells are as given out, not the teacher's
 	score    float64            // of all points that tests give

@@ -1,14 +1,16 @@
-// Package blas makes gonum fast on processors with AVX2 and FMA: importing it replaces the float64 routines of gonum's BLAS that are hot by
-// ones on assembly kernels and both cores, and with them everything of gonum's that stands on them: decompositions, solves, mat.Mul.
-// Elsewhere gonum's own code runs; both give the same answers to rounding. Beside the interface it has the loops over vectors that distances,
-// clusters and mixtures spend their time in.
+// Package blas makes gonum fast on processors with AVX2 and FMA: importing it replaces the float64
+// routines of gonum's BLAS that are hot by ones on assembly kernels and both cores, and with them
+// everything of gonum's that stands on them: decompositions, solves, mat.Mul. Elsewhere gonum's own
+// code runs; both give the same answers to rounding. Beside the interface it has the loops over
+// vectors that distances, clusters and mixtures spend their time in.
 //
-// The answer is the same bits on every processor that has the kernels and for any GOMAXPROCS: each element of a product is a chain of fused
-// multiply-adds for each 256 of the common dimension, the chains added in order, whatever the width of the registers; sums run over a fixed
-// number of partial sums.
+// The answer is the same bits on every processor that has the kernels and for any GOMAXPROCS: each
+// element of a product is a chain of fused multiply-adds for each 256 of the common dimension, the
+// chains added in order, whatever the width of the registers; sums run over a fixed number of
+// partial sums.
 //
-// The environment variable LATENT_BLAS chooses the kernels: plain, avx2 or avx512. Without it, or where the processor lacks what it names, the best
-// that there is runs.
+// The environment variable LATENT_BLAS chooses the kernels: plain, avx2 or avx512. Without it, or
+// where the processor lacks what it names, the best that there is runs.
 package blas
 
 import (

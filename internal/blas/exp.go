@@ -2,8 +2,8 @@ package blas
 
 import "math"
 
-// Exp sets dst[i] to e to the src[i]; dst is at least as long as src, and may be src. The kernel's error is under one unit in the last place. An
-// element's result does not depend on its neighbours.
+// Exp sets dst[i] to e to the src[i]; dst is at least as long as src, and may be src. The kernel's
+// error is under one unit in the last place. An element's result does not depend on its neighbours.
 func Exp(dst, src []float64) {
 	dst = dst[:len(src)]
 	if active == plain {
@@ -24,8 +24,9 @@ func Exp(dst, src []float64) {
 	}
 }
 
-// Log sets dst[i] to the natural logarithm of src[i]; dst is at least as long as src, and may be src. The kernel's error is under one unit in the last
-// place; zero, negative, subnormal and infinite numbers and NaN are math.Log's. An element's result does not depend on its neighbours.
+// Log sets dst[i] to the natural logarithm of src[i]; dst is at least as long as src, and may be
+// src. The kernel's error is under one unit in the last place; zero, negative, subnormal and
+// infinite numbers and NaN are math.Log's. An element's result does not depend on its neighbours.
 func Log(dst, src []float64) {
 	dst = dst[:len(src)]
 	if active == plain {

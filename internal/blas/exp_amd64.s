@@ -29,8 +29,9 @@ GLOBL exponential<>(SB), RODATA|NOPTR, $160
 
 // func expAVX2(dst, src *float64, n int)
 //
-// n is a multiple of 4. x = k·ln 2 + r with |r| ≤ ½ ln 2; the series of e to the r, whose rest after r¹³ is below 2⁻⁵⁸; times 2ᵏ in two steps, as k may
-// lie outside the exponents of normal numbers.
+// n is a multiple of 4. x = k·ln 2 + r with |r| ≤ ½ ln 2; the series of e to the r, whose rest
+// after r¹³ is below 2⁻⁵⁸; times 2ᵏ in two steps, as k may lie outside the exponents of normal
+// numbers.
 TEXT ·expAVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
@@ -116,8 +117,9 @@ GLOBL logarithm<>(SB), RODATA|NOPTR, $176
 
 // func logAVX2(dst, src *float64, n int) (done int)
 //
-// n is a multiple of 4. Stops at four numbers of which one is not positive, normal and finite. x = 2ᵏ(1+f) with 1+f between √½ and √2;
-// s = f/(2+f), log(1+f) = 2·artanh(s), arranged as f − (f²/2 − s·(f²/2 + R)) with R = 2s²/3 + 2s⁴/5 + …
+// n is a multiple of 4. Stops at four numbers of which one is not positive, normal and finite.
+// x = 2ᵏ(1+f) with 1+f between √½ and √2; s = f/(2+f), log(1+f) = 2·artanh(s), arranged as
+// f − (f²/2 − s·(f²/2 + R)) with R = 2s²/3 + 2s⁴/5 + …
 TEXT ·logAVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI

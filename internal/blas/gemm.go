@@ -8,15 +8,17 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// The product is computed as in Goto & van de Geijn (2008): panels of A and B are packed into the order in which the kernel reads them, sized so that
-// a panel of B stays near the processor, a block of A in the second cache, a block of B in the third.
+// The product is computed as in Goto & van de Geijn (2008): panels of A and B are packed into the
+// order in which the kernel reads them, sized so that a panel of B stays near the processor, a
+// block of A in the second cache, a block of B in the third.
 const (
 	kc = 256  // depth of a block. The only size that shows in the result, so it is the same for all kernels.
 	mc = 128  // rows of a block of A: mc·kc·8 = 256 kB
 	nc = 1536 // columns of a block of B: kc·nc·8 = 3 MB
 )
 
-// A tile of C is mr×nr, 4×12 or 8×24; the last panel of B is as wide as it must be, in registers of unit numbers.
+// A tile of C is mr×nr, 4×12 or 8×24; the last panel of B is as wide as it must be, in registers of
+// unit numbers.
 func tileSize() (mr, nr, unit int) {
 	if active == avx512 {
 		return 8, 24, 8
@@ -49,7 +51,8 @@ func (t triangle) columns(i, n int) (from, to int) {
 	return 0, n
 }
 
-// operand is op(X), one factor of a product, seen as lines that run along the common dimension: rows of op(A), columns of op(B).
+// operand is op(X), one factor of a product, seen as lines that run along the common dimension:
+// rows of op(A), columns of op(B).
 type operand struct {
 	x      []float64
 	ld     int
@@ -63,7 +66,8 @@ func (o operand) from(line int) operand {
 	return operand{o.x[line*o.ld:], o.ld, false}
 }
 
-// Dgemm computes C = beta·C + alpha·op(A)·op(B), as gonum's does, but passes on NaN and Inf that are multiplied by 0.
+// Dgemm computes C = beta·C + alpha·op(A)·op(B), as gonum's does, but passes on NaN and Inf that
+// are multiplied by 0.
 func (impl Implementation) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
 	if active == plain || m*n*k < small || alpha == 0 || !validGemm(tA, tB, m, n, k, a, lda, b, ldb, c, ldc) {
 		impl.Implementation.Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) // small, trivial, or to panic as gonum does
@@ -72,8 +76,8 @@ func (impl Implementation) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float
 	product(whole, m, n, k, alpha, operand{a, lda, tA != blas.NoTrans}, operand{b, ldb, tB == blas.NoTrans}, beta, c, ldc)
 }
 
-// AddMulT computes C = C + alpha·A·Bᵀ for contiguous A (m×k), B (n×k) and C (m×n) on the calling goroutine alone: for methods whose own loop keeps all
-// processors busy.
+// AddMulT computes C = C + alpha·A·Bᵀ for contiguous A (m×k), B (n×k) and C (m×n) on the calling
+// goroutine alone: for methods whose own loop keeps all processors busy.
 func AddMulT(c []float64, alpha float64, a []float64, m int, b []float64, n, k int) {
 	if active == plain || m*n*k < small || alpha == 0 {
 		for i := range m {
@@ -114,8 +118,9 @@ func validUplo(u blas.Uplo) bool { return u == blas.Upper || u == blas.Lower }
 // fits reports whether x holds r rows of c numbers, ld apart.
 func fits(r, c, ld int, x []float64) bool { return ld >= max(1, c) && len(x) >= (r-1)*ld+c }
 
-// product computes the wanted triangle of C = beta·C + alpha·A·B and shares the work among the processors. How it is cut changes no element: an
-// element is beta·c plus one sum for every kc of k, added in order.
+// product computes the wanted triangle of C = beta·C + alpha·A·B and shares the work among the
+// processors. How it is cut changes no element: an element is beta·c plus one sum for every kc of
+// k, added in order.
 func product(t triangle, m, n, k int, alpha float64, a, b operand, beta float64, c []float64, ldc int) {
 	work := m * n * k
 	switch {
@@ -134,7 +139,8 @@ func product(t triangle, m, n, k int, alpha float64, a, b operand, beta float64,
 	}
 }
 
-// byRows packs B block by block, and multiplies it by blocks of rows of A, size at a time on all processors.
+// byRows packs B block by block, and multiplies it by blocks of rows of A, size at a time on all
+// processors.
 func byRows(t triangle, m, n, k int, alpha float64, a, b operand, beta float64, c []float64, ldc, size int) {
 	mr, nr, unit := tileSize()
 	packedB := buffers.Get().(*[]float64)
@@ -170,7 +176,8 @@ func byRows(t triangle, m, n, k int, alpha float64, a, b operand, beta float64, 
 	}
 }
 
-// byDepth is for a long common dimension and a small C, such as a covariance: the sums over each kc of k are computed side by side, then added in order.
+// byDepth is for a long common dimension and a small C, such as a covariance: the sums over each kc
+// of k are computed side by side, then added in order.
 func byDepth(t triangle, m, n, k int, alpha float64, a, b operand, beta float64, c []float64, ldc int) {
 	const wave = 16 // sums kept at a time
 	sums := buffers.Get().(*[]float64)
@@ -236,8 +243,8 @@ func scale(t triangle, c []float64, i0, in, j0, jn, ldc int, beta float64) {
 	}
 }
 
-// pack lays alpha times count lines of an operand, from first on, steps k0 to k0+kn, down in panels of width lines, step by step; the last panel is
-// as wide as unit allows and filled up with zeros.
+// pack lays alpha times count lines of an operand, from first on, steps k0 to k0+kn, down in panels
+// of width lines, step by step; the last panel is as wide as unit allows and filled up with zeros.
 func pack(dst []float64, o operand, width, unit, first, count, k0, kn int, alpha float64) {
 	for i := 0; i < count; i += width {
 		full := min(width, count-i)
@@ -272,7 +279,8 @@ func pack(dst []float64, o operand, width, unit, first, count, k0, kn int, alpha
 	}
 }
 
-// tiles multiplies a packed block of A by a packed block of B into C, or adds the product to C. Tiles over an edge are computed aside.
+// tiles multiplies a packed block of A by a packed block of B into C, or adds the product to C.
+// Tiles over an edge are computed aside.
 func tiles(t triangle, pa, pb, c []float64, ldc, i0, in, j0, jn, kn int, add bool) {
 	mr, nr, unit := tileSize()
 	var edge [8 * 24]float64

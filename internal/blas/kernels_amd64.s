@@ -1,8 +1,9 @@
 #include "textflag.h"
 
-// The kernels of the matrix product. Each adds to a tile of C (or, with add = 0, sets it to) the product of a packed panel of A, k steps of 4 or 8
-// numbers, and one of B, k steps of as many numbers as the tile is wide. An element of the tile is one chain of fused multiply-adds over k, so
-// that all kernels give the same bits.
+// The kernels of the matrix product. Each adds to a tile of C (or, with add = 0, sets it to) the
+// product of a packed panel of A, k steps of 4 or 8 numbers, and one of B, k steps of as many
+// numbers as the tile is wide. An element of the tile is one chain of fused multiply-adds over k,
+// so that all kernels give the same bits.
 //
 // SI: A, DI: B, DX: C, BX: bytes between rows of C, CX: steps, AX: add.
 
@@ -387,7 +388,8 @@ store:
 
 // func packAlong(dst *float64, width int, src *float64, ld, k int, alpha float64)
 //
-// Four rows of src, ld apart, times alpha, become four columns of dst, whose rows are width apart: a transposition, 4 by 4 numbers at a time.
+// Four rows of src, ld apart, times alpha, become four columns of dst, whose rows are width apart:
+// a transposition, 4 by 4 numbers at a time.
 TEXT ·packAlong(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ width+8(FP), DX

@@ -28,7 +28,8 @@ func (impl Implementation) Drot(n int, x []float64, incX int, y []float64, incY 
 	rotAVX2(n, &x[0], &y[0], c, s)
 }
 
-// Dnrm2 returns ‖x‖, as gonum's does. Where the sum of squares neither overflows nor loses digits to underflow, no scaling is needed.
+// Dnrm2 returns ‖x‖, as gonum's does. Where the sum of squares neither overflows nor loses digits
+// to underflow, no scaling is needed.
 func (impl Implementation) Dnrm2(n int, x []float64, incX int) float64 {
 	if active != plain && n >= 8 && incX == 1 && len(x) >= n {
 		if s := Dot(x[:n], x[:n]); s > 1e-280 && s < 1e300 {

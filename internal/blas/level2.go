@@ -2,8 +2,9 @@ package blas
 
 import "gonum.org/v1/gonum/blas"
 
-// Dgemv computes y = beta·y + alpha·op(A)·x, as gonum's does. Strided vectors, which LAPACK's routines use all the time, are copied first: A is
-// read along its rows in either case. (gonum 0.17's own kernels go wrong on increments below 0.)
+// Dgemv computes y = beta·y + alpha·op(A)·x, as gonum's does. Strided vectors, which LAPACK's
+// routines use all the time, are copied first: A is read along its rows in either case. (gonum
+// 0.17's own kernels go wrong on increments below 0.)
 func (impl Implementation) Dgemv(tA blas.Transpose, m, n int, alpha float64, a []float64, lda int, x []float64, incX int, beta float64, y []float64, incY int) {
 	nx, ny := n, m
 	if tA != blas.NoTrans {
@@ -103,7 +104,8 @@ func (impl Implementation) Dger(m, n int, alpha float64, x []float64, incX int, 
 	}
 }
 
-// Dsymv computes y = beta·y + alpha·A·x for a symmetric A of which one triangle is stored, as gonum's does. Each row of the triangle is read once.
+// Dsymv computes y = beta·y + alpha·A·x for a symmetric A of which one triangle is stored, as
+// gonum's does. Each row of the triangle is read once.
 func (impl Implementation) Dsymv(ul blas.Uplo, n int, alpha float64, a []float64, lda int, x []float64, incX int, beta float64, y []float64, incY int) {
 	if active == plain || !validUplo(ul) || n < 8 || alpha == 0 || !fits(n, n, lda, a) || !validVector(n, incX, x) || !validVector(n, incY, y) {
 		impl.Implementation.Dsymv(ul, n, alpha, a, lda, x, incX, beta, y, incY)

@@ -12,7 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// call is one call of a routine on drawn arguments. It is made on fresh copies of what it writes to.
+// call is one call of a routine on drawn arguments. It is made on fresh copies of what it writes
+// to.
 type call struct {
 	out    []float64                              // what it writes to, before
 	inside func(i int) bool                       // which numbers of out it may write
@@ -30,8 +31,9 @@ func with(l level, procs int, f func()) {
 	f()
 }
 
-// check makes the call with every kernel that this processor has and on several numbers of processors, and compares with gonum's own code. The
-// kernels must agree to the bit, and touch nothing outside.
+// check makes the call with every kernel that this processor has and on several numbers of
+// processors, and compares with gonum's own code. The kernels must agree to the bit, and touch
+// nothing outside.
 func (c call) check(t *rapid.T) {
 	want := slices.Clone(c.out)
 	c.run(reference{}, want)
@@ -76,7 +78,8 @@ func (c call) check(t *rapid.T) {
 	}
 }
 
-// reference is gonum's code, but for Dgemv and Dger on increments below 0, with which gonum 0.17's kernels for amd64 read the wrong elements.
+// reference is gonum's code, but for Dgemv and Dger on increments below 0, with which gonum 0.17's
+// kernels for amd64 read the wrong elements.
 type reference struct{ gonum.Implementation }
 
 func (r reference) Dgemv(tA blas.Transpose, m, n int, alpha float64, a []float64, lda int, x []float64, incX int, beta float64, y []float64, incY int) {

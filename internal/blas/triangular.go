@@ -5,8 +5,8 @@ import "gonum.org/v1/gonum/blas"
 // leaf is the size of a triangle that is not cut further.
 const leaf = 24
 
-// Dtrsm solves op(A)·X = alpha·B or X·op(A) = alpha·B for a triangular A, in place, as gonum's does. The triangle is halved: two smaller systems, and
-// a matrix product between them.
+// Dtrsm solves op(A)·X = alpha·B or X·op(A) = alpha·B for a triangular A, in place, as gonum's
+// does. The triangle is halved: two smaller systems, and a matrix product between them.
 func (impl Implementation) Dtrsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha float64, a []float64, lda int, b []float64, ldb int) {
 	t, ok := newTriangular(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
 	if !ok {
@@ -16,7 +16,8 @@ func (impl Implementation) Dtrsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d
 	t.solve(t.order, alpha, a, b)
 }
 
-// Dtrmm computes B = alpha·op(A)·B or B = alpha·B·op(A) for a triangular A, as gonum's does, by the same halving.
+// Dtrmm computes B = alpha·op(A)·B or B = alpha·B·op(A) for a triangular A, as gonum's does, by the
+// same halving.
 func (impl Implementation) Dtrmm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha float64, a []float64, lda int, b []float64, ldb int) {
 	t, ok := newTriangular(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
 	if !ok {
@@ -51,7 +52,8 @@ func newTriangular(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m,
 	return t, ok
 }
 
-// halves cuts a triangle of the given order: A's two triangles and the square between them, B's two parts.
+// halves cuts a triangle of the given order: A's two triangles and the square between them, B's two
+// parts.
 func (t triangular) halves(order int, a, b []float64) (first, second int, a2, square, b2 []float64) {
 	first = (order/2 + 7) / 8 * 8
 	a2 = a[first*t.lda+first:]
@@ -66,7 +68,8 @@ func (t triangular) halves(order int, a, b []float64) (first, second int, a2, sq
 	return first, order - first, a2, square, b2
 }
 
-// update adds to the part `to` of B (nTo lines) alpha times the product of the square of A with the part `from` (nFrom lines), having scaled it by beta.
+// update adds to the part `to` of B (nTo lines) alpha times the product of the square of A with the
+// part `from` (nFrom lines), having scaled it by beta.
 func (t triangular) update(nTo, nFrom int, alpha float64, square, from []float64, beta float64, to []float64) {
 	s := operand{square, t.lda, t.trans != blas.NoTrans}
 	if t.left {
@@ -111,7 +114,8 @@ func (t triangular) multiply(order int, alpha float64, a, b []float64) {
 	t.multiply(n2, alpha, a2, b2)
 }
 
-// atLeaf runs body on B with A on the left, where the rows of B are long vectors. With A on the right, B is turned, some rows at a time.
+// atLeaf runs body on B with A on the left, where the rows of B are long vectors. With A on the
+// right, B is turned, some rows at a time.
 func (t triangular) atLeaf(order int, alpha float64, a, b []float64, body func(order, width int, below bool, alpha float64, a, b []float64, ldb int)) {
 	if t.left {
 		body(order, t.other, t.below, alpha, a, b, t.ldb)
@@ -137,7 +141,8 @@ func (t triangular) atLeaf(order int, alpha float64, a, b []float64, body func(o
 	}
 }
 
-// row gathers factor times the elements of row i of op(A), or of its transpose where A stands on the right, from column lo to hi.
+// row gathers factor times the elements of row i of op(A), or of its transpose where A stands on
+// the right, from column lo to hi.
 func (t triangular) row(dst []float64, i, lo, hi int, factor float64, a []float64) []float64 {
 	byColumn := (t.trans == blas.NoTrans) != t.left
 	dst = dst[:hi-lo]

@@ -25,7 +25,8 @@ func Axpy(alpha float64, x, y []float64) {
 	axpyAVX2(len(x), alpha, &x[0], &y[0])
 }
 
-// SqEuclidean returns Σ (aᵢ−bᵢ)², without the cancellation of ‖a‖²−2a·b+‖b‖²; b is at least as long as a.
+// SqEuclidean returns Σ (aᵢ−bᵢ)², without the cancellation of ‖a‖²−2a·b+‖b‖²; b is at least as long
+// as a.
 func SqEuclidean(a, b []float64) float64 {
 	b = b[:len(a)]
 	if active == plain || len(a) == 0 {
@@ -58,8 +59,8 @@ func Chebyshev(a, b []float64) float64 {
 	return s
 }
 
-// DotRows sets dst[i] to the dot product of a with row i of a matrix, of which rows holds len(dst) rows of len(a) numbers, stride apart. Each is
-// the number that Dot gives.
+// DotRows sets dst[i] to the dot product of a with row i of a matrix, of which rows holds len(dst)
+// rows of len(a) numbers, stride apart. Each is the number that Dot gives.
 func DotRows(dst, a, rows []float64, stride int) {
 	if !checkRows(dst, a, rows, stride) {
 		return
@@ -71,8 +72,8 @@ func DotRows(dst, a, rows []float64, stride int) {
 	dotRowsAVX2(&dst[0], &a[0], &rows[0], len(a), stride, len(dst))
 }
 
-// SqEuclideanRows sets dst[i] to the squared Euclidean distance of a from row i, as DotRows does the dot product. Each is the number that
-// SqEuclidean gives.
+// SqEuclideanRows sets dst[i] to the squared Euclidean distance of a from row i, as DotRows does
+// the dot product. Each is the number that SqEuclidean gives.
 func SqEuclideanRows(dst, a, rows []float64, stride int) {
 	if !checkRows(dst, a, rows, stride) {
 		return
@@ -84,7 +85,8 @@ func SqEuclideanRows(dst, a, rows []float64, stride int) {
 	sqEuclideanRowsAVX2(&dst[0], &a[0], &rows[0], len(a), stride, len(dst))
 }
 
-// ManhattanRows sets dst[i] to the Manhattan distance of a from row i, as DotRows does the dot product.
+// ManhattanRows sets dst[i] to the Manhattan distance of a from row i, as DotRows does the dot
+// product.
 func ManhattanRows(dst, a, rows []float64, stride int) {
 	if !checkRows(dst, a, rows, stride) {
 		return
@@ -96,7 +98,8 @@ func ManhattanRows(dst, a, rows []float64, stride int) {
 	manhattanRowsAVX2(&dst[0], &a[0], &rows[0], len(a), stride, len(dst))
 }
 
-// ChebyshevRows sets dst[i] to the Chebyshev distance of a from row i, as DotRows does the dot product.
+// ChebyshevRows sets dst[i] to the Chebyshev distance of a from row i, as DotRows does the dot
+// product.
 func ChebyshevRows(dst, a, rows []float64, stride int) {
 	if !checkRows(dst, a, rows, stride) {
 		return
@@ -108,7 +111,8 @@ func ChebyshevRows(dst, a, rows []float64, stride int) {
 	chebyshevRowsAVX2(&dst[0], &a[0], &rows[0], len(a), stride, len(dst))
 }
 
-// checkRows panics where rows are too short, and reports whether there is anything for a kernel to do.
+// checkRows panics where rows are too short, and reports whether there is anything for a kernel to
+// do.
 func checkRows(dst, a, rows []float64, stride int) bool {
 	if len(dst) == 0 {
 		return false
@@ -129,7 +133,8 @@ func eachRow(dst, a, rows []float64, stride int, f func(a, b []float64) float64)
 	}
 }
 
-// combine adds to y the sum of coef[i] times row i, of len(y) numbers, stride apart: for each element one chain of fused multiply-adds.
+// combine adds to y the sum of coef[i] times row i, of len(y) numbers, stride apart: for each
+// element one chain of fused multiply-adds.
 func combine(y, coef, rows []float64, stride int) {
 	if len(y) == 0 || len(coef) == 0 {
 		return
@@ -138,9 +143,10 @@ func combine(y, coef, rows []float64, stride int) {
 	combineAVX2(len(coef), len(y), &coef[0], &rows[0], stride, &y[0])
 }
 
-// LeastTwo sets each score to half[j] − score[j], and returns where the least lies (the first of equals), the least, and the next (equal to it, where
-// two are). With half[j] = ‖cⱼ‖²/2 and score[j] = x·cⱼ the least is the nearest center's, and ‖x−cⱼ‖² = ‖x‖² + 2·score. The numbers are finite;
-// of fewer than two, the missing are +Inf and best is 0.
+// LeastTwo sets each score to half[j] − score[j], and returns where the least lies (the first of
+// equals), the least, and the next (equal to it, where two are). With half[j] = ‖cⱼ‖²/2 and
+// score[j] = x·cⱼ the least is the nearest center's, and ‖x−cⱼ‖² = ‖x‖² + 2·score. The numbers are
+// finite; of fewer than two, the missing are +Inf and best is 0.
 func LeastTwo(half, score []float64) (best int, first, second float64) {
 	half = half[:len(score)]
 	first, second = math.Inf(1), math.Inf(1)

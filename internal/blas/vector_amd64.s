@@ -1,8 +1,10 @@
 #include "textflag.h"
 
-// One vector against m rows. Sixteen partial sums, then groups of four onto the first four of them, the sum of all, then what is left one by one.
+// One vector against m rows. Sixteen partial sums, then groups of four onto the first four of them,
+// the sum of all, then what is left one by one.
 //
-// R12: dst, SI: a, R8: first row, CX: n, BX: bytes between rows, R9: rows left. In a row, AX is the place in it and DI the row.
+// R12: dst, SI: a, R8: first row, CX: n, BX: bytes between rows, R9: rows left. In a row, AX is the
+// place in it and DI the row.
 #define ROWS_ARGS \
 	MOVQ dst+0(FP), R12; \
 	MOVQ a+8(FP), SI; \
@@ -16,7 +18,8 @@
 	MOVQ CX, R11; \
 	ANDQ $~3, R11
 
-// FOUR(offset, register, accumulator) takes four elements, FOLD sums Y0..Y3 into X0, ONE takes one element.
+// FOUR(offset, register, accumulator) takes four elements, FOLD sums Y0..Y3 into X0, ONE takes one
+// element.
 #define ROWS_BODY(FOUR, FOLD, ONE) \
 row: \
 	VXORPD Y0, Y0, Y0; \
@@ -340,7 +343,8 @@ done:
 
 // func combineAVX2(m, n int, coef, rows *float64, stride int, y *float64)
 //
-// Adds to the n numbers of y the sum of m rows times their coefficients, 32 columns at a time in registers.
+// Adds to the n numbers of y the sum of m rows times their coefficients, 32 columns at a time in
+// registers.
 TEXT ·combineAVX2(SB), NOSPLIT, $0-48
 	MOVQ m+0(FP), R8
 	MOVQ n+8(FP), CX
@@ -449,7 +453,8 @@ GLOBL least<>(SB), RODATA|NOPTR, $48
 
 // func leastTwoAVX2(half, score *float64, n int, lanes *[12]float64)
 //
-// n is a multiple of 4. Y0: least of each lane, Y1: next, Y2: where the least was, Y3: where this is.
+// n is a multiple of 4. Y0: least of each lane, Y1: next, Y2: where the least was, Y3: where this
+// is.
 TEXT ·leastTwoAVX2(SB), NOSPLIT, $0-32
 	MOVQ half+0(FP), SI
 	MOVQ score+8(FP), DI
@@ -483,7 +488,8 @@ loop:
 
 // func firstBelowAVX2(s *float64, n int, bound float64) int
 //
-// n is a multiple of 16. The answer is the start of the first sixteen among which one is below the bound, or n.
+// n is a multiple of 16. The answer is the start of the first sixteen among which one is below the
+// bound, or n.
 TEXT ·firstBelowAVX2(SB), NOSPLIT, $0-32
 	MOVQ s+0(FP), SI
 	MOVQ n+8(FP), CX

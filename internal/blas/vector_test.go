@@ -10,7 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Each kernel for pairs and for rows gives the number of the loop in Go to rounding, pairs and rows to the bit.
+// Each kernel for pairs and for rows gives the number of the loop in Go to rounding, pairs and rows
+// to the bit.
 func TestPairsAndRows(t *testing.T) {
 	kernels := map[string]struct {
 		pair func(a, b []float64) float64
@@ -139,7 +140,8 @@ func bigExp(x float64) *big.Float {
 	return sum
 }
 
-// bigLog takes Newton steps on bigExp's inverse, from math.Log: log x = y + 2(x−eʸ)/(x+eʸ) + O(third power).
+// bigLog takes Newton steps on bigExp's inverse, from math.Log: log x = y + 2(x−eʸ)/(x+eʸ) +
+// O(third power).
 func bigLog(x float64) *big.Float {
 	y := math.Log(x)
 	e, bx := bigExp(y), new(big.Float).SetPrec(260).SetFloat64(x)
@@ -218,7 +220,8 @@ func TestExpAndLogAtTheEnds(t *testing.T) {
 	}
 }
 
-// An element's exp and log do not depend on where it stands or on its neighbours, and plain loops agree.
+// An element's exp and log do not depend on where it stands or on its neighbours, and plain loops
+// agree.
 func TestExpAndLogElementwise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := rapid.SliceOfN(rapid.OneOf(rapid.Float64Range(-700, 700), rapid.Float64()), 0, 20).Draw(t, "x")

@@ -9,11 +9,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// few is the number of rows up to which reducing the whole matrix, which costs O(n³), is the quicker way.
+// few is the number of rows up to which reducing the whole matrix, which costs O(n³), is the
+// quicker way.
 const few = 200
 
-// Largest returns the k largest eigenvalues of a symmetric matrix, descending, and their eigenvectors,
-// with the signs of SetSign. The error is ctx.Err().
+// Largest returns the k largest eigenvalues of a symmetric matrix, descending, and their
+// eigenvectors, with the signs of SetSign. The error is ctx.Err().
 func Largest(ctx context.Context, a *mat.Dense, k int, seed uint64) (Result, error) {
 	n, _ := a.Dims()
 	bound := Bound(a)
@@ -36,8 +37,8 @@ func Largest(ctx context.Context, a *mat.Dense, k int, seed uint64) (Result, err
 	}
 	r, err := Smallest(ctx, shifted{a, bound}, k, nil, seed)
 	for c := range r.Values {
-		// Of the matrix, and not as a difference from the bound, which costs digits where the value is
-		// small.
+		// Of the matrix, and not as a difference from the bound, which costs digits where the value
+		// is small.
 		v := mat.NewVecDense(n, r.Vectors[c])
 		var image mat.VecDense
 		image.MulVec(a, v)
@@ -46,8 +47,8 @@ func Largest(ctx context.Context, a *mat.Dense, k int, seed uint64) (Result, err
 	return r, err
 }
 
-// Bound is a number that no eigenvalue exceeds in size: the largest sum of a row, or the Frobenius norm
-// where that is smaller.
+// Bound is a number that no eigenvalue exceeds in size: the largest sum of a row, or the Frobenius
+// norm where that is smaller.
 func Bound(a *mat.Dense) float64 {
 	n, _ := a.Dims()
 	rows, squares := 0.0, 0.0
@@ -109,8 +110,8 @@ func lifted(a Operator, known [][]float64) *mat.SymDense {
 	return mat.NewSymDense(n, all)
 }
 
-// smallestDense reduces a whole matrix. It has not converged where that fails, as it does on a matrix
-// with numbers that are not finite.
+// smallestDense reduces a whole matrix. It has not converged where that fails, as it does on a
+// matrix with numbers that are not finite.
 func smallestDense(a mat.Symmetric, count int) Result {
 	var e mat.EigenSym
 	if !e.Factorize(a, true) {

@@ -33,7 +33,8 @@ func TestFewRowsEqualMany(t *testing.T) {
 	}
 }
 
-// Largest gives what the reduction of all the matrix gives, of few rows and of many, signs as SetSign says.
+// Largest gives what the reduction of all the matrix gives, of few rows and of many, signs as
+// SetSign says.
 func TestLargest(t *testing.T) {
 	for _, n := range []int{1, 2, 40, 350} {
 		r := rng.New(uint64(n))
@@ -87,7 +88,8 @@ func TestSetSign(t *testing.T) {
 	}
 }
 
-// The smallest values of a matrix with values down to 1e-13 of the largest keep their digits under inverse iteration.
+// The smallest values of a matrix with values down to 1e-13 of the largest keep their digits under
+// inverse iteration.
 func TestSmallestInverse(t *testing.T) {
 	const n = 60
 	r := rng.New(4)
@@ -126,7 +128,8 @@ func TestSmallestInverse(t *testing.T) {
 	}
 }
 
-// exactly is Q·diag·Qᵀ, multiplied factor by factor so that small values are not drowned by large ones.
+// exactly is Q·diag·Qᵀ, multiplied factor by factor so that small values are not drowned by large
+// ones.
 type exactly struct {
 	q      *mat.Dense
 	values *mat.DiagDense

@@ -12,7 +12,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// ring is the Laplacian of a cycle: eigenvalues 2−2cos(2πk/n), each but the first (and the last, for even n) twice.
+// ring is the Laplacian of a cycle: eigenvalues 2−2cos(2πk/n), each but the first (and the last,
+// for even n) twice.
 type ring int
 
 func (r ring) Dim() int       { return int(r) }
@@ -110,7 +111,8 @@ func TestRandomMatrix(t *testing.T) {
 	for seed := range uint64(5) {
 		r := rng.New(seed)
 		n := 80 + 40*int(seed)
-		// A few small eigenvalues, one of them almost double, and the rest; turned by a random rotation.
+		// A few small eigenvalues, one of them almost double, and the rest; turned by a random
+		// rotation.
 		g := mat.NewDense(n, n, nil)
 		g.Apply(func(_, _ int, _ float64) float64 { return r.NormFloat64() }, g)
 		var qr mat.QR

@@ -7,12 +7,12 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 )
 
-// SmallestInverse is Smallest for a positive semidefinite matrix of which a factor is at hand: solve
-// replaces v by the solution of (A + εI)·u = v, for an ε far below the wanted eigenvalues, and may be
-// called from several goroutines. Iteration by the inverse finds small values to nearly all their
-// digits, however near to 0 they lie in units of Upper. It has converged when a step changes the sum of
-// the values by less than 1e-10 of it, or by less than noise, which is what rounding makes of 0. Residual
-// is not set, and signs are as they come.
+// SmallestInverse is Smallest for a positive semidefinite matrix of which a factor is at hand:
+// solve replaces v by the solution of (A + εI)·u = v, for an ε far below the wanted eigenvalues,
+// and may be called from several goroutines. Iteration by the inverse finds small values to nearly
+// all their digits, however near to 0 they lie in units of Upper. It has converged when a step
+// changes the sum of the values by less than 1e-10 of it, or by less than noise, which is what
+// rounding makes of 0. Residual is not set, and signs are as they come.
 func SmallestInverse(ctx context.Context, a Operator, solve func(v []float64), count int, known [][]float64, seed uint64, noise float64) (Result, error) {
 	count = min(count, a.Dim()-len(known))
 	b := newBlock(a, count, max(4, count), known, seed)

@@ -22,18 +22,20 @@ type Factor interface {
 	TMul(dst, src []float64, width int) // dst d×width = Aᵀ·src
 }
 
-// SVD holds the k largest singular values of a matrix, descending, and their vectors: A ≈ U·diag(S)·Vᵀ.
-// U is n×k and V d×k, with orthonormal columns. V's columns have the signs of SetSign.
+// SVD holds the k largest singular values of a matrix, descending, and their vectors:
+// A ≈ U·diag(S)·Vᵀ. U is n×k and V d×k, with orthonormal columns. V's columns have the signs of
+// SetSign.
 type SVD struct {
 	U, V *mat.Dense
 	S    []float64
 }
 
-// Randomized is the algorithm of Halko, Martinsson & Tropp (2011) for the k largest singular values and
-// their vectors: the range of the matrix is looked for among its products with random vectors, some more
-// than k, which are multiplied by AAᵀ a few times, orthonormalized in between, so that small singular
-// values fade. k is at most min(n, d); with k + Oversample ≥ min(n, d) nothing is left out, and the result
-// is exact to rounding. For many rows and columns it costs 2·Power + 2 products, and O((n+d)·k²) each.
+// Randomized is the algorithm of Halko, Martinsson & Tropp (2011) for the k largest singular values
+// and their vectors: the range of the matrix is looked for among its products with random vectors,
+// some more than k, which are multiplied by AAᵀ a few times, orthonormalized in between, so that
+// small singular values fade. k is at most min(n, d); with k + Oversample ≥ min(n, d) nothing is
+// left out, and the result is exact to rounding. For many rows and columns it costs 2·Power + 2
+// products, and O((n+d)·k²) each.
 type Randomized struct {
 	Oversample int // vectors beside the k; 0 means 10, negative none
 	Power      int // multiplications by AAᵀ; 0 means 7, negative none
@@ -41,8 +43,8 @@ type Randomized struct {
 }
 
 // Decompose returns the k largest singular values of a and their vectors. The error is
-// ml.ErrParameter for k outside 1..min(n, d), ml.ErrNotFinite for a matrix with numbers that are not,
-// and ctx.Err(), after the product that runs.
+// ml.ErrParameter for k outside 1..min(n, d), ml.ErrNotFinite for a matrix with numbers that are
+// not, and ctx.Err(), after the product that runs.
 func (r Randomized) Decompose(ctx context.Context, method string, a Factor, k int) (*SVD, error) {
 	n, d := a.Dims()
 	if k < 1 || k > min(n, d) {
@@ -68,7 +70,8 @@ func (r Randomized) Decompose(ctx context.Context, method string, a Factor, k in
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// A ≈ QQᵀA. With AᵀQ = P·R and the decomposition R = X·S·Yᵀ of a small matrix, A ≈ (QY)·S·(PX)ᵀ.
+	// A ≈ QQᵀA. With AᵀQ = P·R and the decomposition R = X·S·Yᵀ of a small matrix,
+	// A ≈ (QY)·S·(PX)ᵀ.
 	a.TMul(right, left, width)
 	triangle := basis(right, width)
 	for _, v := range triangle {
@@ -110,9 +113,9 @@ func general(r, c int, data []float64) blas64.General {
 	return blas64.General{Rows: r, Cols: c, Stride: c, Data: data}
 }
 
-// basis replaces the columns of a matrix that has at least as many rows by orthonormal ones that span
-// them, by Householder's reflections, which also serve for columns that depend on each other. It returns
-// the upper triangle R with which the new columns give back the old.
+// basis replaces the columns of a matrix that has at least as many rows by orthonormal ones that
+// span them, by Householder's reflections, which also serve for columns that depend on each other.
+// It returns the upper triangle R with which the new columns give back the old.
 func basis(x []float64, width int) (triangle []float64) {
 	a := general(len(x)/width, width, x)
 	tau, size := make([]float64, width), make([]float64, 2)
@@ -161,8 +164,8 @@ func (f SparseFactor) Mul(dst, src []float64, width int) { f.a.MulTo(dst, src, w
 // TMul multiplies by the transpose.
 func (f SparseFactor) TMul(dst, src []float64, width int) { f.t.MulTo(dst, src, width) }
 
-// Centered is a matrix less a row that is taken from each of its rows, A − 1·mᵀ, which of a sparse one
-// nobody writes down.
+// Centered is a matrix less a row that is taken from each of its rows, A − 1·mᵀ, which of a sparse
+// one nobody writes down.
 type Centered struct {
 	Factor
 	Mean []float64 // m, length d

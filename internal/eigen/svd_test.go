@@ -51,7 +51,8 @@ func checkOrthonormal(t *rapid.T, name string, x *mat.Dense) {
 	}
 }
 
-// What is left is within a hair of the least that k vectors can leave (Eckart & Young), and of a matrix of rank k nothing is left.
+// What is left is within a hair of the least that k vectors can leave (Eckart & Young), and of a
+// matrix of rank k nothing is left.
 func TestRandomizedIsNearlyOptimal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := rapid.IntRange(1, 60).Draw(t, "n"), rapid.IntRange(1, 60).Draw(t, "d")
@@ -146,7 +147,8 @@ func TestRandomizedEqualsWhole(t *testing.T) {
 	}
 }
 
-// A sparse matrix, and one that is centered as it is multiplied, are decomposed like the dense ones that they stand for, on any number of processors.
+// A sparse matrix, and one that is centered as it is multiplied, are decomposed like the dense ones
+// that they stand for, on any number of processors.
 func TestRandomizedOperands(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const n, d, k = 1500, 900, 4

@@ -1,5 +1,6 @@
-// Package fft transforms eight sequences at a time, and convolves grids of real numbers in the plane. Sequences that lie side by side make every inner loop
-// run over neighboring numbers with one factor, which a processor does several at a time.
+// Package fft transforms eight sequences at a time, and convolves grids of real numbers in the
+// plane. Sequences that lie side by side make every inner loop run over neighboring numbers with
+// one factor, which a processor does several at a time.
 package fft
 
 import "math"
@@ -7,8 +8,8 @@ import "math"
 // Batch is how many sequences a Plan transforms at once.
 const Batch = 8
 
-// Plan is the discrete Fourier transform of a length that has no prime factor above 5, by the autosorting algorithm of Stockham (Cochran et al., 1967). It is
-// safe for concurrent use.
+// Plan is the discrete Fourier transform of a length that has no prime factor above 5, by the
+// autosorting algorithm of Stockham (Cochran et al., 1967). It is safe for concurrent use.
 type Plan struct {
 	n      int
 	stages []stage
@@ -16,7 +17,8 @@ type Plan struct {
 
 type stage struct {
 	radix int
-	// w holds for each p the factors exp(−2πi·p·k/n) of the outputs k = 1 … radix−1, real and imaginary part in turn.
+	// w holds for each p the factors exp(−2πi·p·k/n) of the outputs k = 1 … radix−1, real and
+	// imaginary part in turn.
 	w []float64
 }
 
@@ -65,8 +67,9 @@ func New(n int) *Plan {
 // Len is the length of the transform.
 func (p *Plan) Len() int { return p.n }
 
-// Transform replaces Batch sequences by Σⱼ xⱼ exp(−2πi·jk/n). Number j of sequence b has its real part at re[j·Batch+b] and its imaginary part at the same place
-// of im; roomRe and roomIm are room to work in. All have n·Batch numbers. With re and im exchanged it is the inverse, times n.
+// Transform replaces Batch sequences by Σⱼ xⱼ exp(−2πi·jk/n). Number j of sequence b has its real
+// part at re[j·Batch+b] and its imaginary part at the same place of im; roomRe and roomIm are room
+// to work in. All have n·Batch numbers. With re and im exchanged it is the inverse, times n.
 func (p *Plan) Transform(re, im, roomRe, roomIm []float64) {
 	size := p.n * Batch
 	re, im, roomRe, roomIm = re[:size], im[:size], roomRe[:size], roomIm[:size]

@@ -19,7 +19,8 @@ func random(seed uint64, n int) []float64 {
 	return x
 }
 
-// The transform is the sum that defines it, for every mixture of factors, and the inverse gives the sequences back.
+// The transform is the sum that defines it, for every mixture of factors, and the inverse gives the
+// sequences back.
 func TestTransformIsTheDefinition(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 20, 25, 30, 32, 36, 60, 64, 90, 100, 120, 128, 250, 360} {
 		p := New(n)

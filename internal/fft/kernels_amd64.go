@@ -2,7 +2,8 @@ package fft
 
 import "github.com/golatent/latent/internal/kernels"
 
-// radix4AVX2 does what plainRadix4 does with one p. The four inputs lie in bytes apart, the four outputs width numbers.
+// radix4AVX2 does what plainRadix4 does with one p. The four inputs lie in bytes apart, the four
+// outputs width numbers.
 //
 //go:noescape
 func radix4AVX2(xr, xi *float64, in int, yr, yi *float64, width int, w *[6]float64)

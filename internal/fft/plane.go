@@ -7,8 +7,9 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 )
 
-// Plane convolves grids of real numbers with an even kernel, by a transform of both directions on a grid large enough that nothing wraps around.
-// A pair of rows is transformed as the real and the imaginary part of one; columns of the half of the spectrum that is not redundant follow.
+// Plane convolves grids of real numbers with an even kernel, by a transform of both directions on a
+// grid large enough that nothing wraps around. A pair of rows is transformed as the real and the
+// imaginary part of one; columns of the half of the spectrum that is not redundant follow.
 type Plane struct {
 	rows, cols int // of the grid
 	x, y       *Plan
@@ -17,8 +18,9 @@ type Plane struct {
 	re, im     []float64 // of the grid's, rows × half
 }
 
-// NewPlane plans the convolution of rows×cols grids with a kernel of which at(i, j) is the value i rows and j columns away. Its transform is multiplied by
-// correct(k, n) of both directions, at frequency k of n. The error is ctx.Err().
+// NewPlane plans the convolution of rows×cols grids with a kernel of which at(i, j) is the value i
+// rows and j columns away. Its transform is multiplied by correct(k, n) of both directions, at
+// frequency k of n. The error is ctx.Err().
 func NewPlane(ctx context.Context, rows, cols int, at func(i, j int) float64, correct func(k, n int) float64) (*Plane, error) {
 	p := &Plane{rows: rows, cols: cols, x: New(Size(2 * cols)), y: New(Size(2 * rows))}
 	nx, ny := p.x.n, p.y.n
@@ -73,7 +75,8 @@ func room(n int) *work {
 	return w
 }
 
-// Convolve replaces a grid, row by row, by its convolution with the kernel. One call at a time. The error is ctx.Err(); the grid is of no use then.
+// Convolve replaces a grid, row by row, by its convolution with the kernel. One call at a time. The
+// error is ctx.Err(); the grid is of no use then.
 func (p *Plane) Convolve(ctx context.Context, grid []float64) error {
 	if err := p.acrossForward(ctx, grid); err != nil {
 		return err

@@ -1,5 +1,6 @@
-// Package figure holds what a figure is, so that pkg/plotting can draw one and pkg/nb can show one without either
-// importing the other: a cell that shows a table must not pay for linking gonum/plot.
+// Package figure holds what a figure is, so that pkg/plotting can draw one and pkg/nb can show one
+// without either importing the other: a cell that shows a table must not pay for linking
+// gonum/plot.
 package figure
 
 // Figure is a picture that can be rendered: a plot, a grid of images, an animation.

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// HTML returns the rendering as an element that can stand in a page: an SVG inline, so that its currentColor is the page's
-// (an SVG behind <img> is black on every theme), a PNG as an image with its data inside.
+// HTML returns the rendering as an element that can stand in a page: an SVG inline, so that its
+// currentColor is the page's (an SVG behind <img> is black on every theme), a PNG as an image with
+// its data inside.
 func (r Rendering) HTML() string {
 	switch r.MIME {
 	case "image/svg+xml":
@@ -30,8 +31,9 @@ var (
 	svgID     = regexp.MustCompile(`(\bid="|\burl\(#|\bhref="#|\baria-labelledby=")([A-Za-z][\w.-]*)`)
 )
 
-// inlineSVG drops what stands before the <svg> element and makes ids unique by a prefix taken from the content: inline
-// pictures share one space of ids with the whole page, and a random prefix would change a notebook at every execution.
+// inlineSVG drops what stands before the <svg> element and makes ids unique by a prefix taken from
+// the content: inline pictures share one space of ids with the whole page, and a random prefix
+// would change a notebook at every execution.
 func inlineSVG(svg string) string {
 	svg = svgProlog.ReplaceAllString(svg, "$1")
 	sum := sha256.Sum256([]byte(svg))
@@ -58,8 +60,9 @@ type PlayerOptions struct {
 	Alt     string  // "" means one made from the label and the first and last frames' own
 }
 
-// Player lays frames over each other under a control: one element of plain HTML that needs neither the kernel nor the network, so that it works in
-// a saved notebook and on a static page. labels name the frames, one each; nil means 1, 2, …
+// Player lays frames over each other under a control: one element of plain HTML that needs neither
+// the kernel nor the network, so that it works in a saved notebook and on a static page. labels
+// name the frames, one each; nil means 1, 2, …
 func Player(frames []Rendering, labels []string, o PlayerOptions) (Rendering, error) {
 	if len(frames) == 0 {
 		return Rendering{}, fmt.Errorf("figure.Player: no frames")
@@ -82,7 +85,8 @@ func Player(frames []Rendering, labels []string, o PlayerOptions) (Rendering, er
 		o.Millis = 400
 	}
 	var b strings.Builder
-	// Keys pressed here, arrows on the slider, are not JupyterLab's: neither its shortcuts, nor a reason to move the focus to the notebook.
+	// Keys pressed here, arrows on the slider, are not JupyterLab's: neither its shortcuts, nor a
+	// reason to move the focus to the notebook.
 	b.WriteString(`<div class="latent-player" data-lm-suppress-shortcuts="true" onkeydown="event.stopPropagation()" style="display:inline-block">`)
 	out := Rendering{MIME: "text/html", Alt: o.Alt}
 	for i, f := range frames {
@@ -105,7 +109,8 @@ func Player(frames []Rendering, labels []string, o PlayerOptions) (Rendering, er
 	return out, nil
 }
 
-// The handlers are attributes, not a script: nothing has to be found by id, and several players on a page can't disturb each other.
+// The handlers are attributes, not a script: nothing has to be found by id, and several players on
+// a page can't disturb each other.
 const (
 	show = `const p=this.closest('.latent-player'),k=+(this.value??0);p.querySelectorAll('.latent-frame').forEach((f,i)=>f.style.display=i==k?'':'none');` +
 		`const o=p.querySelector('output');if(o)o.value=o.dataset.labels.split('\u001f')[k];`

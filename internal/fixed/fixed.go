@@ -1,9 +1,12 @@
-// Package fixed computes functions and layers of networks in float64 with one result, to the last bit, on every machine. What one machine encodes another can then
-// decode: a backend's own evaluation depends on the processor, the number of threads and the order in which a compiler puts a sum.
+// Package fixed computes functions and layers of networks in float64 with one result, to the last
+// bit, on every machine. What one machine encodes another can then decode: a backend's own
+// evaluation depends on the processor, the number of threads and the order in which a compiler puts
+// a sum.
 //
-// The IEEE standard fixes addition, multiplication, division and the square root. All here is made of them, each sum in an order that the code says. Go may fuse a
-// product and a sum into one operation that rounds once, and does on some processors; a conversion to float64 forbids it, and stands around every
-// product that is added to something.
+// The IEEE standard fixes addition, multiplication, division and the square root. All here is made
+// of them, each sum in an order that the code says. Go may fuse a product and a sum into one
+// operation that rounds once, and does on some processors; a conversion to float64 forbids it, and
+// stands around every product that is added to something.
 package fixed
 
 import "math"
@@ -41,7 +44,8 @@ func Exp(x float64) float64 {
 	return Scale(sum, int(k))
 }
 
-// Scale is math.Ldexp(x, k), by a product with 2ᵏ where that is a normal number: either rounds once.
+// Scale is math.Ldexp(x, k), by a product with 2ᵏ where that is a normal number: either rounds
+// once.
 func Scale(x float64, k int) float64 {
 	if k < -1000 || k > 1000 {
 		return math.Ldexp(x, k)
@@ -94,7 +98,8 @@ func Softmax(x []float64) {
 	}
 }
 
-// Normal is the standard normal distribution function Φ(x), to 1e-15 absolutely (the series of Marsaglia, 2004).
+// Normal is the standard normal distribution function Φ(x), to 1e-15 absolutely (the series of
+// Marsaglia, 2004).
 func Normal(x float64) float64 {
 	switch {
 	case x < -8.3:
@@ -116,7 +121,8 @@ func Normal(x float64) float64 {
 	return min(max(0.5+float64(sum*float64(density*Exp(-0.5*square))), 0), 1)
 }
 
-// Quantile is the x with Φ(x) = p, to 1e-14 where p is between 0.001 and 0.999, −Inf for 0 and +Inf for 1.
+// Quantile is the x with Φ(x) = p, to 1e-14 where p is between 0.001 and 0.999, −Inf for 0 and +Inf
+// for 1.
 func Quantile(p float64) float64 {
 	switch {
 	case p <= 0:

@@ -50,7 +50,8 @@ func TestFunctionsAreWhatTheySay(t *testing.T) {
 	}
 }
 
-// The bits of many results, as one number. Run it with GOAMD64=v3, or on another processor, where Go fuses products and sums that nothing forbids: a result that changes makes files unreadable.
+// The bits of many results, as one number. Run it with GOAMD64=v3, or on another processor, where
+// Go fuses products and sums that nothing forbids: a result that changes makes files unreadable.
 func TestResultsAreTheSameEverywhere(t *testing.T) {
 	h := fnv.New64a()
 	keep := func(x ...float64) {
@@ -126,7 +127,8 @@ func TestLayersByHand(t *testing.T) {
 	}
 }
 
-// Scaling by a power of two is the standard library's, to the last bit, where numbers become subnormal or infinite too.
+// Scaling by a power of two is the standard library's, to the last bit, where numbers become
+// subnormal or infinite too.
 func TestScale(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for k := -1200; k <= 1200; k++ {

@@ -49,8 +49,9 @@ func (a *Affine) Apply(x []float64) []float64 {
 	return y
 }
 
-// Convolution is one of a picture of Height×Width×In with Size×Size kernels, at every Stride-th place, the first under the kernel's middle, with zeros around so that the result has ⌈Height/Stride⌉×⌈Width/Stride⌉
-// places, of Out numbers each.
+// Convolution is one of a picture of Height×Width×In with Size×Size kernels, at every Stride-th
+// place, the first under the kernel's middle, with zeros around so that the result has
+// ⌈Height/Stride⌉×⌈Width/Stride⌉ places, of Out numbers each.
 type Convolution struct {
 	Height, Width, Size, Stride int
 	Affine                      *Affine // of the Size·Size·In numbers under the kernel

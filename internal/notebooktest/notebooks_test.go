@@ -1,5 +1,6 @@
-// Package notebooktest holds no code: its test holds every committed notebook to the contract that a reader relies on. Whether
-// the cells still print what is committed is for `make check-notebooks`, which needs the kernel; this needs only the files.
+// Package notebooktest holds no code: its test holds every committed notebook to the contract that
+// a reader relies on. Whether the cells still print what is committed is for `make
+// check-notebooks`, which needs the kernel; this needs only the files.
 package notebooktest
 
 import (
@@ -165,7 +166,8 @@ func contract(file string) (problems []string) {
 	return problems
 }
 
-// title checks what a reader is told before anything else: what they will be able to do, how long it takes, what to read before.
+// title checks what a reader is told before anything else: what they will be able to do, how long
+// it takes, what to read before.
 func title(c cell) (problems []string) {
 	s := string(c.Source)
 	if c.Type != "markdown" || !strings.HasPrefix(s, "# ") {
@@ -179,7 +181,8 @@ func title(c cell) (problems []string) {
 	return problems
 }
 
-// resolve checks that a link leads somewhere: a file beside the notebook, a place in it, or a well-formed address.
+// resolve checks that a link leads somewhere: a file beside the notebook, a place in it, or a
+// well-formed address.
 func resolve(dir, target string) error {
 	u, err := url.Parse(target)
 	if err != nil {
@@ -200,7 +203,8 @@ func resolve(dir, target string) error {
 	return nil
 }
 
-// codeLines counts the lines of a cell that hold code: not blank, not a comment, not the %% that opens it.
+// codeLines counts the lines of a cell that hold code: not blank, not a comment, not the %% that
+// opens it.
 func codeLines(source string) (n int) {
 	for line := range strings.Lines(source) {
 		line = strings.TrimSpace(line)

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// header is the dictionary in front of the elements, {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }.
+// header is the dictionary in front of the elements, {'descr': '<f8', 'fortran_order': False,
+// 'shape': (3, 4), }.
 type header struct {
 	kind    string // f8, f4, i8, i4, u1 or b1
 	order   binary.ByteOrder
@@ -17,7 +18,8 @@ type header struct {
 // size returns the bytes of one element.
 func (h *header) size() int { return int(h.kind[1] - '0') }
 
-// parseHeader reads the one form of Python literal that NumPy writes: a dictionary with these three keys, in any order.
+// parseHeader reads the one form of Python literal that NumPy writes: a dictionary with these three
+// keys, in any order.
 func parseHeader(text string) (*header, error) {
 	p := &parser{rest: text}
 	h := &header{}

@@ -1,8 +1,10 @@
-// Package npy reads and writes NumPy's .npy files: one array of numbers a file, which numpy.load can open.
+// Package npy reads and writes NumPy's .npy files: one array of numbers a file, which numpy.load
+// can open.
 //
-// The reader is made for files that nobody vouches for. It refuses what it does not understand, believes no count in a header before the
-// bytes are there, and so never holds more than about twice the bytes that it was given. The format is described in NumPy
-// Enhancement Proposal 1 and in the documentation of numpy.lib.format (versions 1.0, 2.0 and 3.0).
+// The reader is made for files that nobody vouches for. It refuses what it does not understand,
+// believes no count in a header before the bytes are there, and so never holds more than about
+// twice the bytes that it was given. The format is described in NumPy Enhancement Proposal 1 and in
+// the documentation of numpy.lib.format (versions 1.0, 2.0 and 3.0).
 package npy
 
 import (
@@ -10,13 +12,16 @@ import (
 	"fmt"
 )
 
-// ErrFormat is found by errors.Is in every error about the content of a file, as opposed to trouble in reading it.
+// ErrFormat is found by errors.Is in every error about the content of a file, as opposed to trouble
+// in reading it.
 var ErrFormat = errors.New("npy: malformed file")
 
-// ErrLimit is found by errors.Is where a file is well formed as far as it was read, and larger than the caller allows.
+// ErrLimit is found by errors.Is where a file is well formed as far as it was read, and larger than
+// the caller allows.
 var ErrLimit = errors.New("npy: file over the limit")
 
-// Number lists the types of elements that are read and written: '<f8', '<f4', '<i8', '<i4', '|u1' and '|b1' in NumPy's notation.
+// Number lists the types of elements that are read and written: '<f8', '<f4', '<i8', '<i4', '|u1'
+// and '|b1' in NumPy's notation.
 type Number interface {
 	float64 | float32 | int64 | int32 | uint8 | bool
 }
@@ -36,8 +41,8 @@ func (a *Array) Len() int {
 	return n
 }
 
-// Float64s returns the elements as float64, false and true as 0 and 1. It shares a's memory where they are float64 already.
-// An int64 beyond ±2⁵³ is rounded.
+// Float64s returns the elements as float64, false and true as 0 and 1. It shares a's memory where
+// they are float64 already. An int64 beyond ±2⁵³ is rounded.
 func (a *Array) Float64s() []float64 {
 	switch v := a.Data.(type) {
 	case []float64:
@@ -70,7 +75,8 @@ func convert[T float32 | int64 | int32 | uint8](v []T) []float64 {
 	return out
 }
 
-// formatError is an error about the content of a file; its text is complete without the sentinel's own.
+// formatError is an error about the content of a file; its text is complete without the sentinel's
+// own.
 type formatError struct {
 	what string
 	kind error

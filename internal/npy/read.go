@@ -20,8 +20,9 @@ const (
 	chunk     = 1 << 16 // bytes read at a time
 )
 
-// Read reads one array to the end of r; bytes after it are an error. Arrays in Fortran order and of either byte order are turned into C order
-// and the machine's own. A file cut short gives an error that wraps ErrFormat and io.ErrUnexpectedEOF.
+// Read reads one array to the end of r; bytes after it are an error. Arrays in Fortran order and of
+// either byte order are turned into C order and the machine's own. A file cut short gives an error
+// that wraps ErrFormat and io.ErrUnexpectedEOF.
 func Read(r io.Reader, limits Limits) (*Array, error) {
 	h, err := readHeader(r)
 	if err != nil {
@@ -84,7 +85,8 @@ func (h *header) count(limits Limits) (int, error) {
 	allowed := min(maxBytes/int64(h.size()), math.MaxInt/8)
 	total := int64(1)
 	for i, d := range h.shape {
-		// A dimension is held to the limit even beside a dimension of 0, so that nobody who multiplies a few of them overflows.
+		// A dimension is held to the limit even beside a dimension of 0, so that nobody who
+		// multiplies a few of them overflows.
 		if int64(d) > allowed {
 			return 0, tooLarge("dimension %d is %d, want at most %d elements in all", i, d, allowed)
 		}
@@ -124,7 +126,8 @@ func (h *header) readData(r io.Reader, count int) (any, error) {
 	return out, nil
 }
 
-// elements reads count elements. The slice grows with what has arrived, so a header that lies costs nothing.
+// elements reads count elements. The slice grows with what has arrived, so a header that lies costs
+// nothing.
 func elements[T Number](r io.Reader, h *header, count int, decode func([]byte) T) ([]T, error) {
 	size := h.size()
 	out := make([]T, 0, min(count, chunk))

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Write writes data, in C order, as an array of the given shape, in version 1.0 and little-endian. data is a []float64, []float32, []int64,
-// []int32, []int (written as int64), []uint8 or []bool. An empty or nil shape makes a scalar of one element.
+// Write writes data, in C order, as an array of the given shape, in version 1.0 and little-endian.
+// data is a []float64, []float32, []int64, []int32, []int (written as int64), []uint8 or []bool. An
+// empty or nil shape makes a scalar of one element.
 //
 // It writes in pieces of 64 KiB and holds no copy of data; put no buffer around w.
 func Write(w io.Writer, shape []int, data any) error {
@@ -61,7 +62,8 @@ func write[T any](w io.Writer, descr string, shape []int, data []T, appendTo fun
 	return err
 }
 
-// encodeHeader returns all that lies in front of the elements, padded so that they begin at a multiple of 64 bytes and can be mapped.
+// encodeHeader returns all that lies in front of the elements, padded so that they begin at a
+// multiple of 64 bytes and can be mapped.
 func encodeHeader(descr string, shape []int, n int) (string, error) {
 	if len(shape) > maxDims {
 		return "", fmt.Errorf("npy: %d dimensions, want at most %d", len(shape), maxDims)

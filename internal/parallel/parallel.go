@@ -1,5 +1,6 @@
-// Package parallel runs loops on all processors and keeps their results the same on any number of them: work is cut
-// into chunks whose bounds depend on the problem alone, and partial results are merged in the order of the chunks.
+// Package parallel runs loops on all processors and keeps their results the same on any number of
+// them: work is cut into chunks whose bounds depend on the problem alone, and partial results are
+// merged in the order of the chunks.
 package parallel
 
 import (
@@ -11,9 +12,10 @@ import (
 	"sync/atomic"
 )
 
-// For calls body(chunk, lo, hi) once for each chunk [lo, hi) of at most size indices that together cover [0, n).
-// Chunks run concurrently, in no particular order; chunk counts them from 0. It returns when all are done, or, once ctx ends, when those
-// that had begun are done, with ctx.Err(). A panic in body is raised again in the caller's goroutine, where it can be recovered.
+// For calls body(chunk, lo, hi) once for each chunk [lo, hi) of at most size indices that together
+// cover [0, n). Chunks run concurrently, in no particular order; chunk counts them from 0. It
+// returns when all are done, or, once ctx ends, when those that had begun are done, with ctx.Err().
+// A panic in body is raised again in the caller's goroutine, where it can be recovered.
 func For(ctx context.Context, n, size int, body func(chunk, lo, hi int)) error {
 	chunks := Chunks(n, size)
 	workers := min(runtime.GOMAXPROCS(0), chunks)

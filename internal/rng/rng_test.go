@@ -22,7 +22,8 @@ func TestStreamsAreReproducibleAndDistinct(t *testing.T) {
 	}
 }
 
-// Neighbouring streams must not be correlated: the mean of their products lies within 5 standard errors of 1/4.
+// Neighbouring streams must not be correlated: the mean of their products lies within 5 standard
+// errors of 1/4.
 func TestNeighbouringStreamsAreUncorrelated(t *testing.T) {
 	const n = 20000
 	a, b := New(1, 0), New(1, 1)

@@ -1,6 +1,6 @@
-// Package scaling changes the unit and the origin of data so that squares of it neither overflow nor
-// vanish, and sums of squares keep their digits far from 0. Units change by powers of two, which change no
-// digit.
+// Package scaling changes the unit and the origin of data so that squares of it neither overflow
+// nor vanish, and sums of squares keep their digits far from 0. Units change by powers of two,
+// which change no digit.
 package scaling
 
 import (
@@ -16,8 +16,8 @@ import (
 // chunk is how many rows a task takes.
 const chunk = 2048
 
-// PowerOfTwo returns the power of two that brings a number to between a half and one, or as near as a
-// float64 can, and 1 for 0.
+// PowerOfTwo returns the power of two that brings a number to between a half and one, or as near as
+// a float64 can, and 1 for 0.
 func PowerOfTwo(v float64) float64 {
 	if v == 0 {
 		return 1
@@ -26,8 +26,8 @@ func PowerOfTwo(v float64) float64 {
 	return math.Ldexp(1, min(max(-e, -1021), 1021))
 }
 
-// Factor is PowerOfTwo for data whose largest value in size is most, if squares of it would overflow
-// or vanish, and 1 otherwise.
+// Factor is PowerOfTwo for data whose largest value in size is most, if squares of it would
+// overflow or vanish, and 1 otherwise.
 func Factor(most float64) float64 {
 	if most > 1e-100 && most < 1e100 {
 		return 1
@@ -108,8 +108,8 @@ func Means(ctx context.Context, x *mat.Dense, scale []float64) (means []float64,
 	return means, constant
 }
 
-// Move returns x·scale − shift row by row, and the squared length of each row. When ctx ends first the
-// result is of no use.
+// Move returns x·scale − shift row by row, and the squared length of each row. When ctx ends first
+// the result is of no use.
 func Move(ctx context.Context, x *mat.Dense, scale float64, shift []float64) (moved, norms []float64) {
 	n, d := x.Dims()
 	moved, norms = make([]float64, n*d), make([]float64, n)

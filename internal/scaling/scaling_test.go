@@ -51,8 +51,8 @@ func TestInRange(t *testing.T) {
 	}
 }
 
-// Coordinates and back is the identity to rounding, at any size; columns have mean 0 and, by themselves, about the same spread; those of equal values are
-// exactly 0.
+// Coordinates and back is the identity to rounding, at any size; columns have mean 0 and, by
+// themselves, about the same spread; those of equal values are exactly 0.
 func TestStandardize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rng.New(rapid.Uint64Range(0, 1000).Draw(t, "seed"))

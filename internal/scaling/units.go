@@ -9,9 +9,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Units is the change of coordinates z = (x·A − M)·B, column by column, between the caller's data and
-// what an algorithm sees: near zero and near one, so that squares of 1e±150 stay in range. A and B are
-// powers of two.
+// Units is the change of coordinates z = (x·A − M)·B, column by column, between the caller's data
+// and what an algorithm sees: near zero and near one, so that squares of 1e±150 stay in range. A
+// and B are powers of two.
 type Units struct{ A, M, B []float64 }
 
 // Standardized is data in such coordinates.

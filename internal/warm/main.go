@@ -1,4 +1,5 @@
-// Warm links, once, what notebooks import, so that the build cache holds it before the first cell asks. It is built and never run.
+// Warm links, once, what notebooks import, so that the build cache holds it before the first cell
+// asks. It is built and never run.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Xlainstall puts GoMLX's own build of the XLA plugin for the CPU into a folder. tools/setup.sh runs it where the pinned wheel can't be had.
+// Xlainstall puts GoMLX's own build of the XLA plugin for the CPU into a folder. tools/setup.sh
+// runs it where the pinned wheel can't be had.
 package main
 
 import (

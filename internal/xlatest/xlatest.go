@@ -1,4 +1,5 @@
-// Package xlatest lets tests and benchmarks run XLA outside the Go kernel, which tells its cells where the plugin lies.
+// Package xlatest lets tests and benchmarks run XLA outside the Go kernel, which tells its cells
+// where the plugin lies.
 package xlatest
 
 import (
@@ -13,8 +14,9 @@ import (
 
 const variable = "PJRT_PLUGIN_LIBRARY_PATH"
 
-// Main is a TestMain. go-xla reads where its plugins are before any test can tell it, so the test program starts itself again with the folders that
-// tools/setup.sh made in the clone, unless the environment names some already.
+// Main is a TestMain. go-xla reads where its plugins are before any test can tell it, so the test
+// program starts itself again with the folders that tools/setup.sh made in the clone, unless the
+// environment names some already.
 func Main(m *testing.M) {
 	if folders := inClone(); os.Getenv(variable) == "" && len(folders) > 0 {
 		self, err := os.Executable()
@@ -44,7 +46,8 @@ func Require(t testing.TB) {
 	}
 }
 
-// Backend is the name under which neural.Open finds XLA on the CPU without any environment: for programs that are no test.
+// Backend is the name under which neural.Open finds XLA on the CPU without any environment: for
+// programs that are no test.
 func Backend() string {
 	for _, folder := range inClone() {
 		if strings.HasSuffix(folder, "xla") && !Found() {

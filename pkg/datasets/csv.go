@@ -22,8 +22,9 @@ func malformed(format string, args ...any) error {
 // maxCells bounds what a reader believes and holds: 2²⁷ numbers, 1 GiB.
 const maxCells = 1 << 27
 
-// ReadCSV reads a table of numbers, one observation a line, cells separated by commas. If the first line has a cell that is no number it
-// names the columns. The error says which line and which column can't be read; NaN and infinities are refused.
+// ReadCSV reads a table of numbers, one observation a line, cells separated by commas. If the first
+// line has a cell that is no number it names the columns. The error says which line and which
+// column can't be read; NaN and infinities are refused.
 func ReadCSV(r io.Reader) (x *mat.Dense, header []string, err error) {
 	c := csv.NewReader(r)
 	c.TrimLeadingSpace = true

@@ -1,5 +1,6 @@
-// Package datasets gives the data that the notebooks learn from: small sets that are embedded (a program links only those it names),
-// and generators whose truth is known. Nothing here asks the network; what is too large to embed is in package remote.
+// Package datasets gives the data that the notebooks learn from: small sets that are embedded (a
+// program links only those it names), and generators whose truth is known. Nothing here asks the
+// network; what is too large to embed is in package remote.
 //
 // Every call returns values of its own: what a caller changes, no other caller sees.
 package datasets

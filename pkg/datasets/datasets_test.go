@@ -384,7 +384,8 @@ func TestUnusedDataIsNotLinked(t *testing.T) {
 	}
 }
 
-// The package, and with it every notebook, links no network: downloads are in a package of their own.
+// The package, and with it every notebook, links no network: downloads are in a package of their
+// own.
 func TestNothingAsksTheNetwork(t *testing.T) {
 	deps := func(pkg string) []string {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()

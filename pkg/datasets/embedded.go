@@ -18,7 +18,8 @@ import (
 //go:embed data/iris.csv
 var irisCSV string
 
-// Iris is Fisher's (1936): 150 flowers of three species, two of which overlap; sepal and petal, length and width, in cm.
+// Iris is Fisher's (1936): 150 flowers of three species, two of which overlap; sepal and petal,
+// length and width, in cm.
 func Iris() Dataset {
 	return table("iris", irisCSV, []string{"sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"})
 }
@@ -26,7 +27,8 @@ func Iris() Dataset {
 //go:embed data/wine.csv
 var wineCSV string
 
-// Wine holds 178 wines of three growers by 13 chemical measurements of very different scales (UCI, 1991).
+// Wine holds 178 wines of three growers by 13 chemical measurements of very different scales (UCI,
+// 1991).
 func Wine() Dataset {
 	return table("wine", wineCSV, []string{"alcohol", "malic acid", "ash", "alcalinity of ash", "magnesium", "total phenols", "flavanoids",
 		"nonflavanoid phenols", "proanthocyanins", "color intensity", "hue", "od280/od315 of diluted wines", "proline"})
@@ -35,7 +37,8 @@ func Wine() Dataset {
 //go:embed data/breast_cancer.csv
 var breastCancerCSV string
 
-// BreastCancer holds 569 tumors by 30 measurements of cell nuclei, malignant (0) or benign (1) (UCI, 1995).
+// BreastCancer holds 569 tumors by 30 measurements of cell nuclei, malignant (0) or benign (1)
+// (UCI, 1995).
 func BreastCancer() Dataset {
 	var features []string
 	for _, kind := range []string{"mean ", "error of ", "worst "} {
@@ -46,7 +49,8 @@ func BreastCancer() Dataset {
 	return table("breast cancer", breastCancerCSV, features)
 }
 
-// table reads scikit-learn's layout: a first line with counts and the names of the classes, then numbers with the class last.
+// table reads scikit-learn's layout: a first line with counts and the names of the classes, then
+// numbers with the class last.
 func table(name, text string, features []string) Dataset {
 	head, rest, _ := strings.Cut(text, "\n")
 	fields := strings.Split(strings.TrimSpace(head), ",")
@@ -102,8 +106,9 @@ func tenDigits() []string {
 	return names
 }
 
-// BinaryDigits returns the 8×8 digits as bits (1 where the value is above 7) in the split that all likelihoods in the notebooks are measured on: image i is
-// for testing if i mod 9 is 0 or 1, for validation if 2, else for training: 1,197, 200 and 400 images.
+// BinaryDigits returns the 8×8 digits as bits (1 where the value is above 7) in the split that all
+// likelihoods in the notebooks are measured on: image i is for testing if i mod 9 is 0 or 1, for
+// validation if 2, else for training: 1,197, 200 and 400 images.
 func BinaryDigits() (train, validation, test Dataset) {
 	d := Digits()
 	d.Name = "binary digits"
@@ -128,7 +133,8 @@ var mnistTestImages []byte
 //go:embed data/mnist10k-test-labels-idx1-ubyte.gz
 var mnistTestLabels []byte
 
-// MNIST holds 10,000 of MNIST's handwritten digits, 28×28 pixels with values 0 to 255, ink high: 8,500 to train and 1,500 to test.
+// MNIST holds 10,000 of MNIST's handwritten digits, 28×28 pixels with values 0 to 255, ink high:
+// 8,500 to train and 1,500 to test.
 func MNIST() (train, test Dataset) {
 	return pictures("MNIST, 8,500 to train", mnistTrainImages, mnistTrainLabels), pictures("MNIST, 1,500 to test", mnistTestImages, mnistTestLabels)
 }
@@ -160,7 +166,8 @@ var chinaJPG []byte
 //go:embed data/flower.jpg
 var flowerJPG []byte
 
-// China is a photograph of a pavilion by the water, 640×427 (CC BY 2.0, danielbuechele; see SOURCES.md).
+// China is a photograph of a pavilion by the water, 640×427 (CC BY 2.0, danielbuechele; see
+// SOURCES.md).
 func China() image.Image { return photo(chinaJPG) }
 
 // Flower is a photograph of a flower, 640×427 (CC BY 2.0, vultilion; see SOURCES.md).
@@ -174,7 +181,8 @@ func photo(data []byte) image.Image {
 	return img
 }
 
-// Pixels returns the colors of an image as points: one row a pixel, in rows from the top, columns red, green and blue from 0 to 1.
+// Pixels returns the colors of an image as points: one row a pixel, in rows from the top, columns
+// red, green and blue from 0 to 1.
 func Pixels(img image.Image) *mat.Dense {
 	b := img.Bounds()
 	x := mat.NewDense(b.Dx()*b.Dy(), 3, nil)
@@ -188,7 +196,8 @@ func Pixels(img image.Image) *mat.Dense {
 //go:embed data/tinyshakespeare.txt.gz
 var shakespeareGZ []byte
 
-// Shakespeare is 1.1 MB of Shakespeare's plays, the text on which character models are usually shown.
+// Shakespeare is 1.1 MB of Shakespeare's plays, the text on which character models are usually
+// shown.
 func Shakespeare() string { return string(embedded(shakespeareGZ)) }
 
 //go:embed data/go-std-docs.jsonl.gz
@@ -214,8 +223,9 @@ func GoDocs() []Document {
 	return docs
 }
 
-// WordCounts counts words by package in documents: row i belongs to packages[i], column j to words[j]. A word is a run of letters, in lower case, of three
-// letters or more, that occurs in at least minPackages packages and at most half of them. Rows and columns are in alphabetical order.
+// WordCounts counts words by package in documents: row i belongs to packages[i], column j to
+// words[j]. A word is a run of letters, in lower case, of three letters or more, that occurs in at
+// least minPackages packages and at most half of them. Rows and columns are in alphabetical order.
 func WordCounts(docs []Document, minPackages int) (counts *mat.Dense, packages, words []string) {
 	byPackage := map[string]map[string]int{}
 	for _, d := range docs {

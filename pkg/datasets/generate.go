@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// The generators panic on a number of points below 1 and on a negative or non-finite noise: both are slips of the program that calls, and their
-// results need no error to be handled in every cell.
+// The generators panic on a number of points below 1 and on a negative or non-finite noise: both
+// are slips of the program that calls, and their results need no error to be handled in every cell.
 
 func need(ok bool, format string, args ...any) {
 	if !ok {
@@ -23,8 +23,8 @@ func needPoints(name string, n int, noise float64) {
 	need(noise >= 0 && !math.IsInf(noise, 1), "%s: the noise is %v, want a finite number, 0 or more", name, noise)
 }
 
-// Blobs draws n points around k centers in d dimensions: centers from N(0, spread²·I), points from N(center, I), the center of each
-// point chosen at random. Y is the center.
+// Blobs draws n points around k centers in d dimensions: centers from N(0, spread²·I), points from
+// N(center, I), the center of each point chosen at random. Y is the center.
 func Blobs(n, d, k int, spread float64, seed uint64) Dataset {
 	needPoints("Blobs", n, spread)
 	need(d >= 1 && k >= 1, "Blobs: d = %d, k = %d, want at least 1 each", d, k)
@@ -38,7 +38,8 @@ func Blobs(n, d, k int, spread float64, seed uint64) Dataset {
 	return Gaussians(n, c, 1, seed+1)
 }
 
-// Gaussians draws n points around the given centers, one a row, with standard deviation sigma in every direction. Y is the center, chosen at random.
+// Gaussians draws n points around the given centers, one a row, with standard deviation sigma in
+// every direction. Y is the center, chosen at random.
 func Gaussians(n int, centers *mat.Dense, sigma float64, seed uint64) Dataset {
 	needPoints("Gaussians", n, sigma)
 	k, d := centers.Dims()
@@ -62,7 +63,8 @@ func numbered(k int) []string {
 	return names
 }
 
-// TwentyFiveGaussians draws n points around the 25 nodes of the grid {-4, -2, 0, 2, 4}², σ = 0.05: the test of whether a generator finds every mode.
+// TwentyFiveGaussians draws n points around the 25 nodes of the grid {-4, -2, 0, 2, 4}², σ = 0.05:
+// the test of whether a generator finds every mode.
 func TwentyFiveGaussians(n int, seed uint64) Dataset {
 	c := mat.NewDense(25, 2, nil)
 	for i := range 25 {
@@ -102,7 +104,8 @@ func planar(name string, n, dims int, noise float64, seed uint64, point func(i i
 	return d
 }
 
-// Moons draws n points on two half circles of radius 1 that reach into each other, with Gaussian noise. T is the angle.
+// Moons draws n points on two half circles of radius 1 that reach into each other, with Gaussian
+// noise. T is the angle.
 func Moons(n int, noise float64, seed uint64) Dataset {
 	return planar("moons", n, 2, noise, seed, func(i int, r *rand.Rand) ([]float64, int, float64) {
 		t := math.Pi * r.Float64()
@@ -113,7 +116,8 @@ func Moons(n int, noise float64, seed uint64) Dataset {
 	})
 }
 
-// Circles draws n points on two circles around the origin, of radius 1 and inner, with Gaussian noise. T is the angle.
+// Circles draws n points on two circles around the origin, of radius 1 and inner, with Gaussian
+// noise. T is the angle.
 func Circles(n int, inner, noise float64, seed uint64) Dataset {
 	return planar("circles", n, 2, noise, seed, func(i int, r *rand.Rand) ([]float64, int, float64) {
 		t, radius := 2*math.Pi*r.Float64(), 1.0
@@ -124,8 +128,8 @@ func Circles(n int, inner, noise float64, seed uint64) Dataset {
 	})
 }
 
-// SwissRoll draws n points on a rolled-up sheet in three dimensions: (t cos t, h, t sin t) with t from 1.5π to 4.5π and h from 0 to 21. T is t,
-// which a method that unrolls the sheet recovers.
+// SwissRoll draws n points on a rolled-up sheet in three dimensions: (t cos t, h, t sin t) with t
+// from 1.5π to 4.5π and h from 0 to 21. T is t, which a method that unrolls the sheet recovers.
 func SwissRoll(n int, noise float64, seed uint64) Dataset {
 	return planar("Swiss roll", n, 3, noise, seed, func(_ int, r *rand.Rand) ([]float64, int, float64) {
 		t := 1.5 * math.Pi * (1 + 2*r.Float64())
@@ -133,7 +137,8 @@ func SwissRoll(n int, noise float64, seed uint64) Dataset {
 	})
 }
 
-// SCurve draws n points on a sheet bent into an S: (sin t, h, sign(t)(cos t − 1)) with t from −1.5π to 1.5π and h from 0 to 2. T is t.
+// SCurve draws n points on a sheet bent into an S: (sin t, h, sign(t)(cos t − 1)) with t from −1.5π
+// to 1.5π and h from 0 to 2. T is t.
 func SCurve(n int, noise float64, seed uint64) Dataset {
 	return planar("S-curve", n, 3, noise, seed, func(_ int, r *rand.Rand) ([]float64, int, float64) {
 		t := 3 * math.Pi * (r.Float64() - 0.5)
@@ -141,7 +146,8 @@ func SCurve(n int, noise float64, seed uint64) Dataset {
 	})
 }
 
-// Spiral draws n points on arms of a spiral around the origin, arms turned against each other. T is the distance along the arm, 0 to 1.
+// Spiral draws n points on arms of a spiral around the origin, arms turned against each other. T is
+// the distance along the arm, 0 to 1.
 func Spiral(n, arms int, noise float64, seed uint64) Dataset {
 	need(arms >= 1, "Spiral: arms = %d, want at least 1", arms)
 	return planar("spiral", n, 2, noise, seed, func(i int, r *rand.Rand) ([]float64, int, float64) {
@@ -151,8 +157,9 @@ func Spiral(n, arms int, noise float64, seed uint64) Dataset {
 	})
 }
 
-// Bars draws n binary pictures of side×side pixels in which each row and each column is inked with probability p, independently: Földiák's
-// problem (1990), whose parts are the bars. Parts holds which bars each picture has: rows first, then columns.
+// Bars draws n binary pictures of side×side pixels in which each row and each column is inked with
+// probability p, independently: Földiák's problem (1990), whose parts are the bars. Parts holds
+// which bars each picture has: rows first, then columns.
 func Bars(n, side int, p float64, seed uint64) (d Dataset, parts [][]bool) {
 	needPoints("Bars", n, 0)
 	need(side >= 1 && p >= 0 && p <= 1, "Bars: side = %d, p = %v, want side ≥ 1 and 0 ≤ p ≤ 1", side, p)
@@ -173,8 +180,8 @@ func Bars(n, side int, p float64, seed uint64) (d Dataset, parts [][]bool) {
 	return d, parts
 }
 
-// Sources draws n samples of d independent signals of unit variance, sines, square waves and Laplacian noise by turns, and mixes them by a random
-// matrix: X = S·Mixing.
+// Sources draws n samples of d independent signals of unit variance, sines, square waves and
+// Laplacian noise by turns, and mixes them by a random matrix: X = S·Mixing.
 func Sources(n, d int, seed uint64) (x, sources, mixing *mat.Dense) {
 	needPoints("Sources", n, 0)
 	need(d >= 1, "Sources: d = %d, want at least 1", d)
@@ -220,8 +227,9 @@ func standardize(m *mat.Dense, j int) {
 	}
 }
 
-// BlockModel draws a graph from the stochastic block model (Holland, Laskey & Leinhardt, 1983): n nodes in k blocks of equal size, an edge with probability within
-// inside a block and between across. Edges are listed once, smaller node first; blocks[i] is the block of node i.
+// BlockModel draws a graph from the stochastic block model (Holland, Laskey & Leinhardt, 1983): n
+// nodes in k blocks of equal size, an edge with probability within inside a block and between
+// across. Edges are listed once, smaller node first; blocks[i] is the block of node i.
 func BlockModel(n, k int, within, between float64, seed uint64) (edges [][2]int, blocks []int) {
 	needPoints("BlockModel", n, 0)
 	need(k >= 1 && within >= 0 && within <= 1 && between >= 0 && between <= 1,

@@ -8,8 +8,9 @@ import (
 	"io"
 )
 
-// ReadIDX reads a file of MNIST's IDX format whose elements are unsigned bytes, gzipped or not: its dimensions, and the bytes with the last
-// dimension running fastest. No count in the header is believed before the bytes are there; bytes after the last element are an error.
+// ReadIDX reads a file of MNIST's IDX format whose elements are unsigned bytes, gzipped or not: its
+// dimensions, and the bytes with the last dimension running fastest. No count in the header is
+// believed before the bytes are there; bytes after the last element are an error.
 func ReadIDX(r io.Reader) (shape []int, data []byte, err error) {
 	in := bufio.NewReader(r)
 	if head, err := in.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {

@@ -14,17 +14,18 @@ type sparse interface {
 	DoRowNonZero(i int, f func(i, j int, v float64))
 }
 
-// mostDense is how many elements a sparse matrix may have for Dense to make a dense one of it without
-// being asked: they take 128 MiB.
+// mostDense is how many elements a sparse matrix may have for Dense to make a dense one of it
+// without being asked: they take 128 MiB.
 const mostDense = 1 << 24
 
 // Dense returns the observations of x, one a row, as a dense matrix whose rows lie one behind the
-// other (Stride == Cols), after checking that there is at least one row and one column and that every
-// value is finite. The result shares x's memory where x already has that form and is a copy where it
-// does not (a view, a transpose, a diagonal): a method reads it and never writes to it.
+// other (Stride == Cols), after checking that there is at least one row and one column and that
+// every value is finite. The result shares x's memory where x already has that form and is a copy
+// where it does not (a view, a transpose, a diagonal): a method reads it and never writes to it.
 //
-// The errors are ErrEmpty and ErrNotFinite, the latter with the row and column of the first offender,
-// and ErrShape for a sparse matrix of more than 2²⁴ elements, which nothing makes dense by chance.
+// The errors are ErrEmpty and ErrNotFinite, the latter with the row and column of the first
+// offender, and ErrShape for a sparse matrix of more than 2²⁴ elements, which nothing makes dense
+// by chance.
 func Dense(method string, x mat.Matrix) (*mat.Dense, error) {
 	n, d, err := Size(method, x)
 	if err != nil {
@@ -66,9 +67,9 @@ func Size(method string, x mat.Matrix) (n, d int, err error) {
 	return n, d, nil
 }
 
-// EachRow calls f with the rows of x in turn, after the checks of Dense on each. It makes no copy of
-// x, whatever its form, be it sparse: the row may lie in a buffer that the next overwrites, and f must
-// not write to it. It ends with the first error.
+// EachRow calls f with the rows of x in turn, after the checks of Dense on each. It makes no copy
+// of x, whatever its form, be it sparse: the row may lie in a buffer that the next overwrites, and
+// f must not write to it. It ends with the first error.
 func EachRow(method string, x mat.Matrix, f func(i int, row []float64) error) error {
 	n, d, err := Size(method, x)
 	if err != nil {
@@ -100,7 +101,8 @@ func EachRow(method string, x mat.Matrix, f func(i int, row []float64) error) er
 	return nil
 }
 
-// Vector checks a vector that goes with n rows, such as weights or targets: its length, and that every value is finite.
+// Vector checks a vector that goes with n rows, such as weights or targets: its length, and that
+// every value is finite.
 func Vector(method, name string, v []float64, n int) error {
 	if len(v) != n {
 		return BadShape(method, "%s has length %d, want %d, one a row", name, len(v), n)

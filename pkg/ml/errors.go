@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The sentinels that errors.Is finds in whatever a method returns. The message around them names the method, and the
-// row, column or parameter that is wrong.
+// The sentinels that errors.Is finds in whatever a method returns. The message around them names
+// the method, and the row, column or parameter that is wrong.
 var (
 	ErrEmpty        = errors.New("no data")
 	ErrNotFinite    = errors.New("value is not finite")
@@ -15,8 +15,8 @@ var (
 	ErrNotConverged = errors.New("not converged")
 )
 
-// BadParameter reports that option name of a method has a value it can't have. want completes the sentence
-// "K = 0, want …": BadParameter("cluster.KMeans", "K", 0, "1 ≤ K ≤ n = 150").
+// BadParameter reports that option name of a method has a value it can't have. want completes the
+// sentence "K = 0, want …": BadParameter("cluster.KMeans", "K", 0, "1 ≤ K ≤ n = 150").
 func BadParameter(method, name string, value any, want string) error {
 	return &inputError{method, fmt.Sprintf("%s = %v, want %s", name, value, want), ErrParameter}
 }

@@ -1,5 +1,5 @@
-// Package ml holds what every method of the library shares: the errors they return and the checks of their input.
-// The methods themselves live in the packages below it, one a family.
+// Package ml holds what every method of the library shares: the errors they return and the checks
+// of their input. The methods themselves live in the packages below it, one a family.
 package ml
 
 // Version is the version of the library. It is written into every saved model.

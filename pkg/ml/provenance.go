@@ -28,8 +28,9 @@ type Info struct {
 	// What was given to Save; zero where it was not.
 
 	Method string // "cluster.KMeans"
-	// Options are the method's exported fields as JSON: json.Unmarshal(info.Options, &method) gives the method back where they are numbers,
-	// words and structs of these. A matrix among them is a Fingerprint, a function its type, an interface {"type": …, "value": …}.
+	// Options are the method's exported fields as JSON: json.Unmarshal(info.Options, &method) gives
+	// the method back where they are numbers, words and structs of these. A matrix among them is a
+	// Fingerprint, a function its type, an interface {"type": …, "value": …}.
 	Options json.RawMessage
 	Seed    *uint64 // of the options, or of a struct among them
 	Data    *Fingerprint
@@ -42,8 +43,9 @@ type Fingerprint struct {
 	SHA256  string `json:"sha256"` // of the elements row by row, each as the eight bytes of its bits, little end first
 }
 
-// FingerprintOf digests a matrix: *info.Data == ml.FingerprintOf(x) says whether a model was fitted on x. The elements of a float64 array of NumPy in
-// C order have the same digest: hashlib.sha256(x).hexdigest().
+// FingerprintOf digests a matrix: *info.Data == ml.FingerprintOf(x) says whether a model was fitted
+// on x. The elements of a float64 array of NumPy in C order have the same digest:
+// hashlib.sha256(x).hexdigest().
 func FingerprintOf(x mat.Matrix) Fingerprint {
 	r, c := x.Dims()
 	h := sha256.New()
@@ -65,7 +67,8 @@ func FingerprintOf(x mat.Matrix) Fingerprint {
 	return Fingerprint{r, c, hex.EncodeToString(h.Sum(nil))}
 }
 
-// Describe reads what a saved model is and where it comes from, whatever its type: the type need not be registered here. Errors are those of Load.
+// Describe reads what a saved model is and where it comes from, whatever its type: the type need
+// not be registered here. Errors are those of Load.
 func Describe(path string) (Info, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -103,7 +106,8 @@ func isNil(x mat.Matrix) bool {
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// seedOf finds the field Seed of a method's options, or of the first struct among them that has one: a network's is with its training.
+// seedOf finds the field Seed of a method's options, or of the first struct among them that has
+// one: a network's is with its training.
 func seedOf(v reflect.Value) *uint64 {
 	if f := v.FieldByName("Seed"); f.IsValid() && f.CanUint() {
 		seed := f.Uint()
@@ -123,7 +127,8 @@ const maxDepth = 16 // options that contain themselves would never end
 
 var matrixType = reflect.TypeFor[mat.Matrix]()
 
-// plain turns options into what JSON can hold. Whatever has no content to write is written as its type, so that it is seen to be missing.
+// plain turns options into what JSON can hold. Whatever has no content to write is written as its
+// type, so that it is seen to be missing.
 func plain(v reflect.Value, depth int) any {
 	if !v.IsValid() || depth > maxDepth {
 		return nil

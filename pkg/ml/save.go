@@ -18,7 +18,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// ErrFormat is found by errors.Is in what Load says of a file that is no saved model, is broken, or holds another kind of model.
+// ErrFormat is found by errors.Is in what Load says of a file that is no saved model, is broken, or
+// holds another kind of model.
 var ErrFormat = errors.New("not a saved model")
 
 // format is the version of the layout below. A file of every released format must still load.
@@ -41,7 +42,8 @@ var kinds = struct {
 	byType map[reflect.Type]string
 }{byType: map[reflect.Type]string{}}
 
-// Register names a type of model for Save and Load; a family calls it in an init for each of its models. The name is written into files and must not change.
+// Register names a type of model for Save and Load; a family calls it in an init for each of its
+// models. The name is written into files and must not change.
 func Register[M any](kind string) {
 	kinds.Lock()
 	defer kinds.Unlock()
@@ -58,8 +60,9 @@ func kindOf(t reflect.Type) (string, error) {
 	return kind, nil
 }
 
-// Save writes a model to a file, in one step: a reader of path sees the old file or the whole new one. The model's exported fields are kept to the last
-// bit, arrays as .npy. from, at most one, says where the model comes from, and Describe reads it back:
+// Save writes a model to a file, in one step: a reader of path sees the old file or the whole new
+// one. The model's exported fields are kept to the last bit, arrays as .npy. from, at most one,
+// says where the model comes from, and Describe reads it back:
 //
 //	ml.Save("digits.zip", model, ml.Provenance{Method: kmeans, Data: x})
 func Save[M any](path string, model *M, from ...Provenance) error {
@@ -117,8 +120,9 @@ type writer struct {
 	size     int64 // of the arrays, in bytes
 }
 
-// fields records every exported field of a struct. Those of a nested struct carry its name and a dot
-// before their own, those of an embedded one do not: they are the model's own to whoever reads it.
+// fields records every exported field of a struct. Those of a nested struct carry its name and a
+// dot before their own, those of an embedded one do not: they are the model's own to whoever reads
+// it.
 func (w *writer) fields(prefix string, v reflect.Value) error {
 	return eachField(prefix, v, w.field)
 }
@@ -194,7 +198,8 @@ func (w *writer) field(name string, v reflect.Value) error {
 	return fmt.Errorf("field %s has type %v, which is not saved", name, v.Type())
 }
 
-// writeList records a list of matrices: how many there are, and each under the name of the field, a dot and its number. A nil list is no field.
+// writeList records a list of matrices: how many there are, and each under the name of the field, a
+// dot and its number. A nil list is no field.
 func writeList[M interface {
 	*mat.Dense | *mat.SymDense
 	IsEmpty() bool
@@ -260,8 +265,8 @@ func (w *writer) zip() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Load reads a model that Save wrote. The error wraps ErrFormat and says what is wrong where the file is broken, foreign, of a later
-// format, or holds another kind of model.
+// Load reads a model that Save wrote. The error wraps ErrFormat and says what is wrong where the
+// file is broken, foreign, of a later format, or holds another kind of model.
 func Load[M any](path string) (*M, error) {
 	kind, err := kindOf(reflect.TypeFor[M]())
 	if err != nil {
@@ -282,7 +287,8 @@ func broken(f string, args ...any) error {
 	return fmt.Errorf(f+": %w", append(args, ErrFormat)...)
 }
 
-// What is unpacked is bounded, since a small zip can hold a great deal: model.json, and all arrays of a model together.
+// What is unpacked is bounded, since a small zip can hold a great deal: model.json, and all arrays
+// of a model together.
 const (
 	maxManifest = 16 << 20
 	maxArrays   = 4 << 30

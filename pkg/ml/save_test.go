@@ -238,7 +238,8 @@ func lopsided() []byte {
 	return b.Bytes()
 }
 
-// Whatever the file, Load gives an error of its kind or a model; and a model that was loaded is one that can be saved and loaded again.
+// Whatever the file, Load gives an error of its kind or a model; and a model that was loaded is one
+// that can be saved and loaded again.
 func FuzzLoad(f *testing.F) {
 	good := rewritten(f, "", nil)
 	z, err := zip.NewReader(bytes.NewReader(good), int64(len(good)))
@@ -295,7 +296,8 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// A reader of the file finds a whole model at every moment, also when the writer is killed in the middle.
+// A reader of the file finds a whole model at every moment, also when the writer is killed in the
+// middle.
 func TestSaveIsAtomic(t *testing.T) {
 	big := func(v float64) *toy {
 		m := sample()

@@ -13,7 +13,8 @@ import (
 	"github.com/golatent/latent/pkg/nb"
 )
 
-// A failed claim ends the program with the line that made it: the kernel turns that into the cell's line.
+// A failed claim ends the program with the line that made it: the kernel turns that into the cell's
+// line.
 func TestFailureNamesTheCallersLine(t *testing.T) {
 	switch os.Getenv("NB_FAIL") {
 	case "check":
@@ -33,7 +34,8 @@ func TestFailureNamesTheCallersLine(t *testing.T) {
 	}
 }
 
-// One interrupt reaches a cell twice, from Jupyter and from the kernel: the work must still end by its context. A later one ends the program.
+// One interrupt reaches a cell twice, from Jupyter and from the kernel: the work must still end by
+// its context. A later one ends the program.
 func TestInterrupt(t *testing.T) {
 	if os.Getenv("NB_INTERRUPT") != "" {
 		ctx := nb.Context()

@@ -15,10 +15,12 @@ import (
 	"strings"
 )
 
-// What a cell computes depends on the cell's own code too: a method that a notebook declares, or the function given to Memo. The key of a kept
-// answer therefore holds the text of that code and of every declaration it can reach, but not the rest of the program: the next
-// cell is another program around the same functions, and should find the answer. Where the text can't be had, the whole
-// executable stands for it, so that an answer is computed once too often rather than served once too late.
+// What a cell computes depends on the cell's own code too: a method that a notebook declares, or
+// the function given to Memo. The key of a kept answer therefore holds the text of that code and of
+// every declaration it can reach, but not the rest of the program: the next cell is another program
+// around the same functions, and should find the answer. Where the text can't be had, the whole
+// executable stands for it, so that an answer is computed once too often rather than served once
+// too late.
 
 // codeOfTypes returns the code behind the types of a method and its options.
 func codeOfTypes(types map[reflect.Type]bool) (string, error) {
@@ -74,7 +76,8 @@ func codeOfFunc(fn any) (string, error) {
 	return executableHash()
 }
 
-// versioned reports whether the key holds a package's code already: this library by its source, gonum by go.mod, Go itself by its version.
+// versioned reports whether the key holds a package's code already: this library by its source,
+// gonum by go.mod, Go itself by its version.
 func versioned(pkg string) bool {
 	first, _, _ := strings.Cut(pkg, "/")
 	return pkg == "" || pkg != "main" && !strings.Contains(first, ".") || strings.HasPrefix(pkg, modulePath+"/pkg/") ||
@@ -96,8 +99,9 @@ func mainFile() (string, bool) {
 	}
 }
 
-// reachable returns the text of the function literals that begin on a line of file (none for line 0) and of the package's declarations called names,
-// with all declarations that those mention, directly or not; a type comes with its methods.
+// reachable returns the text of the function literals that begin on a line of file (none for line
+// 0) and of the package's declarations called names, with all declarations that those mention,
+// directly or not; a type comes with its methods.
 func reachable(file string, line int, names ...string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*.go"))
 	if err != nil {
@@ -166,7 +170,8 @@ func reachable(file string, line int, names ...string) (string, error) {
 	return strings.Join(texts, "\n"), nil
 }
 
-// declaredNames lists what a top-level declaration declares. A method counts for its receiver's type. main is left out: it is the cell.
+// declaredNames lists what a top-level declaration declares. A method counts for its receiver's
+// type. main is left out: it is the cell.
 func declaredNames(d ast.Decl) (names []string) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:

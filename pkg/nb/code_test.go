@@ -55,7 +55,8 @@ func main() {
 }
 `
 
-// A method and a function that a notebook declares are computed anew when their text changes, or that of anything they use, and only then.
+// A method and a function that a notebook declares are computed anew when their text changes, or
+// that of anything they use, and only then.
 func TestEditedCellsAreNeverServedStale(t *testing.T) {
 	goTool, err := exec.LookPath("go")
 	if err != nil {

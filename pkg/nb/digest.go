@@ -21,10 +21,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// digest writes the content of a value, types and all, so that two values with equal digests behave alike: numbers by their bits,
-// matrices by their shape and elements whatever their layout, structs by every field. A function or a channel has no content to
-// compare and is an error unless it is nil.
-// It returns the types it met that have a name, since their code decides too.
+// digest writes the content of a value, types and all, so that two values with equal digests behave
+// alike: numbers by their bits, matrices by their shape and elements whatever their layout, structs
+// by every field. A function or a channel has no content to compare and is an error unless it is
+// nil. It returns the types it met that have a name, since their code decides too.
 func digest(h hash.Hash, v any) (types map[reflect.Type]bool, err error) {
 	c := content{h, map[reflect.Type]bool{}}
 	return c.types, digestValue(c, reflect.ValueOf(v), 0)
@@ -99,8 +99,9 @@ func digestValue(h content, v reflect.Value, depth int) error {
 	return nil
 }
 
-// more is whether a matrix is more than its elements, as trials.Trials are, or has far fewer to write than
-// elements, as a csr.Matrix has: the library's own types of matrices are written field by field.
+// more is whether a matrix is more than its elements, as trials.Trials are, or has far fewer to
+// write than elements, as a csr.Matrix has: the library's own types of matrices are written field
+// by field.
 func more(m mat.Matrix) bool {
 	t := reflect.TypeOf(m)
 	if t.Kind() == reflect.Pointer {
@@ -165,8 +166,9 @@ func writeFloats(h content, x ...float64) {
 	}
 }
 
-// libraryVersion identifies the code that computes: the content of the repository's packages where there is a repository, since a
-// cell may run minutes after its reader edited one, and the released module's version and sum otherwise.
+// libraryVersion identifies the code that computes: the content of the repository's packages where
+// there is a repository, since a cell may run minutes after its reader edited one, and the released
+// module's version and sum otherwise.
 var libraryVersion = sync.OnceValues(currentVersion)
 
 func currentVersion() (string, error) {
@@ -187,7 +189,8 @@ func currentVersion() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// The program was compiled before it ran. What has been edited since is not what it computes, and must not lend its name to the result.
+	// The program was compiled before it ran. What has been edited since is not what it computes,
+	// and must not lend its name to the result.
 	if built, err := programBuilt(); err != nil || edited.After(built) {
 		return "", fmt.Errorf("the library's source is newer than the program")
 	}
@@ -209,8 +212,9 @@ var programBuilt = func() (time.Time, error) {
 
 const modulePath = "github.com/golatent/latent"
 
-// sourceHash digests every file that decides what the packages compute: sources, go.mod with the versions of what they import, and embedded
-// data, the last by size and time since they are large and change by download only. edited is the time of the newest.
+// sourceHash digests every file that decides what the packages compute: sources, go.mod with the
+// versions of what they import, and embedded data, the last by size and time since they are large
+// and change by download only. edited is the time of the newest.
 func sourceHash(root string) (version string, edited time.Time, err error) {
 	h := sha256.New()
 	add := func(path string, info fs.FileInfo, whole bool) error {
@@ -264,8 +268,8 @@ func sourceHash(root string) (version string, edited time.Time, err error) {
 	return fmt.Sprintf("%x %s %s", h.Sum(nil), runtime.Version(), runtime.GOARCH), edited, nil
 }
 
-// moduleRoot finds the repository by this file's own path, which the compiler recorded; a library built with -trimpath, or whose source
-// has gone, has none.
+// moduleRoot finds the repository by this file's own path, which the compiler recorded; a library
+// built with -trimpath, or whose source has gone, has none.
 func moduleRoot() (string, bool) {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok || !filepath.IsAbs(file) {

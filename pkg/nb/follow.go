@@ -8,7 +8,8 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 )
 
-// Follower shows figures in one place of a cell's output, each instead of the one before: a training that reports itself can be watched.
+// Follower shows figures in one place of a cell's output, each instead of the one before: a
+// training that reports itself can be watched.
 //
 //	live := nb.Follow()
 //	defer live.Close()
@@ -24,7 +25,8 @@ func Follow() *Follower {
 	return &Follower{id: fmt.Sprintf("latent-follow-%d-%d", os.Getpid(), time.Now().UnixNano())}
 }
 
-// Show draws f, but no more than four figures a second: one that comes too soon after another waits, and gives way to the next.
+// Show draws f, but no more than four figures a second: one that comes too soon after another
+// waits, and gives way to the next.
 func (w *Follower) Show(f Figure) {
 	w.last = f
 	// Executed by a test, nobody watches: only what stays is drawn.

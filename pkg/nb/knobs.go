@@ -16,8 +16,9 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/dom"
 )
 
-// Slider shows figures under a slider, one at a time. All are drawn now, so that the slider needs no kernel: it works in the
-// saved notebook and on a static page. labels name the positions; nil means 1, 2, …
+// Slider shows figures under a slider, one at a time. All are drawn now, so that the slider needs
+// no kernel: it works in the saved notebook and on a static page. labels name the positions; nil
+// means 1, 2, …
 func Slider(label string, labels []string, figures ...Figure) {
 	knob(figure.Slider, label, labels, figures)
 }
@@ -48,12 +49,15 @@ func knob(c figure.Control, label string, labels []string, figures []Figure) {
 // liveIdle ends a live knob that nobody touches, so that "Run All" does not wait for ever.
 const liveIdle = 2 * time.Minute
 
-// browserWait is how long a live knob waits for a browser to answer. A notebook that is executed without one goes on after that.
+// browserWait is how long a live knob waits for a browser to answer. A notebook that is executed
+// without one goes on after that.
 const browserWait = 10 * time.Second
 
-// LiveSlider shows the figure that draw makes of a value between lo and hi, and draws it again in the running cell whenever the reader moves
-// the slider. The cell runs until its Done button is pressed, the cell is interrupted, or nothing has been touched for two minutes; the
-// figure drawn last stays. Without a browser (when notebooks are executed by a test) it draws the first figure and returns.
+// LiveSlider shows the figure that draw makes of a value between lo and hi, and draws it again in
+// the running cell whenever the reader moves the slider. The cell runs until its Done button is
+// pressed, the cell is interrupted, or nothing has been touched for two minutes; the figure drawn
+// last stays. Without a browser (when notebooks are executed by a test) it draws the first figure
+// and returns.
 func LiveSlider(label string, lo, hi, value int, draw func(value int) Figure) {
 	if lo > hi || value < lo || value > hi || hi-lo >= wireRadix-wireValue {
 		stop(fmt.Sprintf("error: nb.LiveSlider: want lo ≤ value ≤ hi and hi − lo < %d, got lo = %d, value = %d, hi = %d", wireRadix-wireValue, lo, value, hi))
@@ -79,15 +83,17 @@ func LiveSelect(label string, choices []string, draw func(choice int) Figure) {
 	live(label, control.String(), 0, func(i int) string { return choices[min(i, len(choices)-1)] }, draw)
 }
 
-// LiveButton is LiveSlider with a button: draw is called with the number of times it was pressed, 0 first.
+// LiveButton is LiveSlider with a button: draw is called with the number of times it was pressed, 0
+// first.
 func LiveButton(label string, draw func(presses int) Figure) {
 	control := fmt.Sprintf(`<button type="button" onclick="this.c=(this.c||0)+1;%s">%s</button>`, sendJS("this.c"), html.EscapeString(label))
 	live(label, control, 0, strconv.Itoa, draw)
 }
 
-// A live knob talks to its cell through gonb's comms by numbers: count·wireRadix + what, where count rises with every message, since gonb may hand
-// them over in another order than they were sent. gonb's own widgets are not used: their slider did not move in JupyterLab, and
-// their channels, once closed, lock comms up at the next message.
+// A live knob talks to its cell through gonb's comms by numbers: count·wireRadix + what, where
+// count rises with every message, since gonb may hand them over in another order than they were
+// sent. gonb's own widgets are not used: their slider did not move in JupyterLab, and their
+// channels, once closed, lock comms up at the next message.
 const (
 	wireRadix = 1 << 20
 	wireHello = 0 // the browser is there
@@ -97,7 +103,8 @@ const (
 
 const liveAddress = "/latent/live/"
 
-// sendJS is a handler's code that sends a value, given as an expression. The knob's element has the address as its id.
+// sendJS is a handler's code that sends a value, given as an expression. The knob's element has the
+// address as its id.
 func sendJS(value string) string {
 	return fmt.Sprintf(`const p=this.closest('.latent-live');p.n=(p.n||0)+1;globalThis.gonb_comm?.send('%s'+p.id,p.n*%d+%d+(%s))`, liveAddress, wireRadix, wireValue, value)
 }

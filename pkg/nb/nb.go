@@ -1,12 +1,13 @@
-// Package nb is what only a notebook needs: a context that an interrupt ends, pictures and tables in the cell's output, progress,
-// answers kept between cells, claims that are checked, knobs.
+// Package nb is what only a notebook needs: a context that an interrupt ends, pictures and tables
+// in the cell's output, progress, answers kept between cells, claims that are checked, knobs.
 //
 //	%%
 //	fit := nb.Must(nb.Once(nb.Context(), cluster.KMeans{K: 10}, digits.X))
 //	nb.Show(plotting.Images(fit.Centers, 8, 8).Title("Ten centers"))
 //	nb.Check("clusters follow the digits: purity above 0.75", evaluate.Purity(fit.Labels, digits.Y) > 0.75)
 //
-// Outside a notebook the same program runs: what can be said in words goes to standard output, the rest is silent.
+// Outside a notebook the same program runs: what can be said in words goes to standard output, the
+// rest is silent.
 package nb
 
 import (
@@ -22,11 +23,13 @@ import (
 	"time"
 )
 
-// Context returns the cell's context: interrupting the cell (the square button, or I, I) cancels it, so that a Fit returns the
-// model it has so far. The kernel kills a cell that goes on for five seconds after that.
+// Context returns the cell's context: interrupting the cell (the square button, or I, I) cancels
+// it, so that a Fit returns the model it has so far. The kernel kills a cell that goes on for five
+// seconds after that.
 var Context = sync.OnceValue(func() context.Context {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second interrupt ends the program at once. Not before half a second has passed: the kernel and Jupyter each pass one on.
+	// A second interrupt ends the program at once. Not before half a second has passed: the kernel
+	// and Jupyter each pass one on.
 	context.AfterFunc(ctx, func() { time.AfterFunc(500*time.Millisecond, stop) })
 	return ctx
 })
@@ -34,8 +37,8 @@ var Context = sync.OnceValue(func() context.Context {
 // exit is replaced in tests.
 var exit = os.Exit
 
-// Must returns v, or ends the cell where err is not nil: with one quiet line when the reader interrupted it, and with the error and the
-// cell's line otherwise.
+// Must returns v, or ends the cell where err is not nil: with one quiet line when the reader
+// interrupted it, and with the error and the cell's line otherwise.
 func Must[T any](v T, err error) T {
 	if err != nil {
 		fail(err)
@@ -59,8 +62,8 @@ func fail(err error) {
 	stop("error: " + err.Error())
 }
 
-// stop ends the cell with a message and the line of the cell that called into this package. The kernel turns main.go:12 into the
-// cell and its line.
+// stop ends the cell with a message and the line of the cell that called into this package. The
+// kernel turns main.go:12 into the cell and its line.
 func stop(message string) {
 	where := ""
 	if file, line, ok := caller(); ok {
@@ -85,8 +88,8 @@ func caller() (file string, line int, ok bool) {
 	}
 }
 
-// Check states a claim in words, prints it with a tick when it holds, and fails the cell when it does not: a notebook that says
-// something false does not execute.
+// Check states a claim in words, prints it with a tick when it holds, and fails the cell when it
+// does not: a notebook that says something false does not execute.
 func Check(claim string, holds bool) {
 	if !holds {
 		stop("✗ " + claim)
@@ -95,8 +98,9 @@ func Check(claim string, holds bool) {
 	say("✓ " + claim)
 }
 
-// CheckClose is Check for a number that should be want to within tol (absolute). It prints the number to the decimal place of tol: what lies below that is
-// rounding, and another on another processor.
+// CheckClose is Check for a number that should be want to within tol (absolute). It prints the
+// number to the decimal place of tol: what lies below that is rounding, and another on another
+// processor.
 func CheckClose(claim string, got, want, tol float64) {
 	shown := got
 	// The comparison is false for a NaN on either side.

@@ -17,7 +17,8 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 )
 
-// cellRun runs f as a cell would be and returns what it displayed, what it wrote to stderr, and its exit status (0 if it did not end early).
+// cellRun runs f as a cell would be and returns what it displayed, what it wrote to stderr, and its
+// exit status (0 if it did not end early).
 func cellRun(t *testing.T, f func()) (shown []string, stderr string, status int) {
 	t.Helper()
 	oldDisplay, oldExit, oldErr := display, exit, os.Stderr

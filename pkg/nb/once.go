@@ -24,20 +24,23 @@ type Fitter[M any] interface {
 	Fit(ctx context.Context, x mat.Matrix) (M, error)
 }
 
-// Once fits a method, or gives back the model that the same fit gave before: every cell is a process of its own, and what costs more
-// than a second should not be paid in each. The model is kept on disk under the method's type and options, the content of the data, the
-// content of the library's own source and, for a method that the notebook declares, its text, so that a changed option, another number in x
-// or an edited method is fitted anew. A fit that fails or is interrupted is not kept.
+// Once fits a method, or gives back the model that the same fit gave before: every cell is a
+// process of its own, and what costs more than a second should not be paid in each. The model is
+// kept on disk under the method's type and options, the content of the data, the content of the
+// library's own source and, for a method that the notebook declares, its text, so that a changed
+// option, another number in x or an edited method is fitted anew. A fit that fails or is
+// interrupted is not kept.
 //
-// Kept models live in .cache/nb under the repository, or where LATENT_CACHE points; the least recently used go first when they pass
-// LATENT_CACHE_SIZE bytes (2 GB if unset). A method with an option that has no content to compare, a function for instance, is fitted every time.
+// Kept models live in .cache/nb under the repository, or where LATENT_CACHE points; the least
+// recently used go first when they pass LATENT_CACHE_SIZE bytes (2 GB if unset). A method with an
+// option that has no content to compare, a function for instance, is fitted every time.
 func Once[M any](ctx context.Context, method Fitter[M], x mat.Matrix) (M, error) {
 	key, keyErr := keyOf("once", Key{method, x}, nil)
 	return kept(key, keyErr, func() (M, error) { return method.Fit(ctx, x) })
 }
 
-// OnceOf is Once for a method whose data are no matrix, a text for instance, but a value with a content
-// to compare.
+// OnceOf is Once for a method whose data are no matrix, a text for instance, but a value with a
+// content to compare.
 func OnceOf[D, M any](ctx context.Context, method interface {
 	Fit(ctx context.Context, data D) (M, error)
 }, data D) (M, error) {
@@ -45,7 +48,8 @@ func OnceOf[D, M any](ctx context.Context, method interface {
 	return kept(key, keyErr, func() (M, error) { return method.Fit(ctx, data) })
 }
 
-// OnceLabeled is Once for a method that learns from labels, one a row of x; −1 is a row without one.
+// OnceLabeled is Once for a method that learns from labels, one a row of x; −1 is a row without
+// one.
 func OnceLabeled[M any](ctx context.Context, method interface {
 	Fit(ctx context.Context, x mat.Matrix, y []int) (M, error)
 }, x mat.Matrix, y []int) (M, error) {
@@ -53,8 +57,9 @@ func OnceLabeled[M any](ctx context.Context, method interface {
 	return kept(key, keyErr, func() (M, error) { return method.Fit(ctx, x, y) })
 }
 
-// Memo is Once for anything else: compute's result is kept under key, which must hold every input that the result depends on. The text of
-// compute, with that of the functions and types of the notebook that it uses, is part of the key by itself: an edited one is run anew.
+// Memo is Once for anything else: compute's result is kept under key, which must hold every input
+// that the result depends on. The text of compute, with that of the functions and types of the
+// notebook that it uses, is part of the key by itself: an edited one is run anew.
 //
 //	curve := nb.Must(nb.Memo(nb.Key{"silhouette by K", digits.X, 20}, func() ([]float64, error) { … }))
 func Memo[T any](key any, compute func() (T, error)) (T, error) {
@@ -86,15 +91,17 @@ func kept[T any](key string, keyErr error, compute func() (T, error)) (T, error)
 	if err != nil {
 		return v, err
 	}
-	// A cache that can't be written, for want of space or of a type that gob can't carry, costs time and nothing else.
+	// A cache that can't be written, for want of space or of a type that gob can't carry, costs
+	// time and nothing else.
 	if store(path, v) == nil {
 		evict(dir, path)
 	}
 	return v, nil
 }
 
-// A kept file is a line that names the format, the SHA-256 of the rest, and the value in gob. gob and not ml.Save: a Memo's value is any Go value,
-// the file is read by nobody but the next cell, and whatever is not understood is computed again.
+// A kept file is a line that names the format, the SHA-256 of the rest, and the value in gob. gob
+// and not ml.Save: a Memo's value is any Go value, the file is read by nobody but the next cell,
+// and whatever is not understood is computed again.
 const magic = "latent kept value 1\n"
 
 func store(path string, v any) error {
@@ -142,7 +149,8 @@ func load(path string, v any) error {
 
 const defaultCacheSize = 2 << 30
 
-// evict removes the least recently used files until the folder is within its bound. The file just written stays.
+// evict removes the least recently used files until the folder is within its bound. The file just
+// written stays.
 func evict(dir, newest string) {
 	limit := int64(defaultCacheSize)
 	if s := os.Getenv("LATENT_CACHE_SIZE"); s != "" {
@@ -180,7 +188,8 @@ func evict(dir, newest string) {
 	}
 }
 
-// cacheDir is LATENT_CACHE, or .cache/nb of the repository, or the user's cache folder where the library is not run from a repository.
+// cacheDir is LATENT_CACHE, or .cache/nb of the repository, or the user's cache folder where the
+// library is not run from a repository.
 func cacheDir() (string, error) {
 	if dir := os.Getenv("LATENT_CACHE"); dir != "" {
 		return dir, nil
@@ -195,10 +204,12 @@ func cacheDir() (string, error) {
 	return filepath.Join(dir, "latent", "nb"), nil
 }
 
-// errUnknownCode is why an answer is computed and not kept: nothing says for certain which code gave it.
+// errUnknownCode is why an answer is computed and not kept: nothing says for certain which code
+// gave it.
 var errUnknownCode = errors.New("the code is not known for certain")
 
-// keyOf digests what an answer depends on: inputs, their types' code, the code of fn (nil for none), the library.
+// keyOf digests what an answer depends on: inputs, their types' code, the code of fn (nil for
+// none), the library.
 func keyOf(kind string, inputs, fn any) (string, error) {
 	h := sha256.New()
 	types, err := digest(h, inputs)

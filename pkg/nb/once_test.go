@@ -93,8 +93,9 @@ func TestOnceFitsOnceAndNeverServesAStaleAnswer(t *testing.T) {
 	}
 }
 
-// Trials are more than the matrix that they are: the same steps cut elsewhere, or under other conditions, are other data. And a sparse
-// matrix of a million million elements is known by its entries.
+// Trials are more than the matrix that they are: the same steps cut elsewhere, or under other
+// conditions, are other data. And a sparse matrix of a million million elements is known by its
+// entries.
 func TestOnceKnowsTheLibrarysMatrices(t *testing.T) {
 	t.Setenv("LATENT_CACHE", t.TempDir())
 	steps := mat.NewDense(4, 1, []float64{1, 2, 3, 4})
@@ -150,7 +151,8 @@ func TestOnceDoesNotKeepFailures(t *testing.T) {
 	}
 }
 
-// The source of the library is part of the key: an edited file, an added one and a removed one each change it.
+// The source of the library is part of the key: an edited file, an added one and a removed one each
+// change it.
 func TestSourceHashSeesEveryEdit(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, text string) {

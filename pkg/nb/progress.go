@@ -11,8 +11,9 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 )
 
-// Progress passes on the steps of an iterative method and shows how far it is: a bar while it runs, one quiet line in the saved notebook.
-// total is the number of steps when it is known and 0 when it is not. Outside a notebook it is silent.
+// Progress passes on the steps of an iterative method and shows how far it is: a bar while it runs,
+// one quiet line in the saved notebook. total is the number of steps when it is known and 0 when it
+// is not. Outside a notebook it is silent.
 //
 //	for m, err := range nb.Progress("k-means", 0, cluster.KMeans{K: 10}.Iterate(nb.Context(), x)) { … }
 func Progress[M any](label string, total int, steps iter.Seq2[M, error]) iter.Seq2[M, error] {
@@ -28,7 +29,8 @@ func Progress[M any](label string, total int, steps iter.Seq2[M, error]) iter.Se
 	}
 }
 
-// Count runs from 0 to n-1 with a bar, for a loop of one's own; it ends early when the cell is interrupted.
+// Count runs from 0 to n-1 with a bar, for a loop of one's own; it ends early when the cell is
+// interrupted.
 func Count(label string, n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		bar := newBar(label, n)
@@ -97,7 +99,8 @@ func (b *bar) draw() {
 	b.show(fmt.Sprintf("%s: %s", b.label, count), picture)
 }
 
-// close leaves what a reader of the saved notebook wants to know, and no time: the text of an output is the same on every execution.
+// close leaves what a reader of the saved notebook wants to know, and no time: the text of an
+// output is the same on every execution.
 func (b *bar) close() {
 	noun := "steps"
 	if b.done == 1 {

@@ -22,8 +22,8 @@ func inThisPackage(function string) bool { return strings.HasPrefix(function, th
 // Figure is whatever can be rendered: every figure of package plotting.
 type Figure = figure.Figure
 
-// display sends one output to the notebook, its words and its picture in one bundle. id, when not empty, names an output that a later call
-// replaces. It is a variable so that tests can listen.
+// display sends one output to the notebook, its words and its picture in one bundle. id, when not
+// empty, names an output that a later call replaces. It is a variable so that tests can listen.
 var display = func(words, htmlText, id string) {
 	if !gonbui.IsNotebook {
 		if words != "" && id == "" {
@@ -40,13 +40,14 @@ var display = func(words, htmlText, id string) {
 	gonbui.Sync()
 }
 
-// say prints one line. It goes the same way as figures do: standard output has a pipe of its own, and lines of both would change places.
+// say prints one line. It goes the same way as figures do: standard output has a pipe of its own,
+// and lines of both would change places.
 func say(line string) {
 	display(line, `<div style="font-family:var(--jp-code-font-family,monospace);font-size:13px;white-space:pre-wrap">`+html.EscapeString(line)+`</div>`, "")
 }
 
-// Show shows figures, one under the other, each as one output: a description in words, and SVG, PNG or HTML.
-// A figure that can't be drawn ends the cell with the reason.
+// Show shows figures, one under the other, each as one output: a description in words, and SVG, PNG
+// or HTML. A figure that can't be drawn ends the cell with the reason.
 func Show(figures ...Figure) {
 	for _, f := range figures {
 		r := render(f)
@@ -69,7 +70,8 @@ func render(f Figure) figure.Rendering {
 // HTML shows a piece of HTML; words say the same for those who can't see it.
 func HTML(words, htmlText string) { display(words, htmlText, "") }
 
-// Table shows rows under a header: numbers to four digits and aligned to the right, everything else as fmt prints it.
+// Table shows rows under a header: numbers to four digits and aligned to the right, everything else
+// as fmt prints it.
 //
 //	nb.Table([]string{"method", "ARI"}, []any{"k-means", 0.7302}, []any{"GMM", 0.9039})
 func Table(header []string, rows ...[]any) {
@@ -143,8 +145,9 @@ func Number(x float64) string {
 	return strconv.FormatFloat(x, 'g', 4, 64)
 }
 
-// Badge shows what belongs to this run and not to the notebook, a backend or a number of processors: the picture says "label: value", and the words that are
-// kept with it only the label, since the text of an output is the same on every machine.
+// Badge shows what belongs to this run and not to the notebook, a backend or a number of
+// processors: the picture says "label: value", and the words that are kept with it only the label,
+// since the text of an output is the same on every machine.
 func Badge(label, value string) {
 	if !gonbui.IsNotebook {
 		display(label+": "+value, "", "")

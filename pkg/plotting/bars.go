@@ -12,8 +12,8 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Histogram counts values in bins bars of equal width; 0 means the number that Freedman and Diaconis (1981) advise. Normalized makes the area one.
-// Values that are not finite are left out.
+// Histogram counts values in bins bars of equal width; 0 means the number that Freedman and
+// Diaconis (1981) advise. Normalized makes the area one. Values that are not finite are left out.
 func Histogram(values []float64, bins int) *Plot {
 	l := &histogram{bins: bins}
 	for _, v := range values {
@@ -147,8 +147,9 @@ func Bars(heights []float64) *Plot {
 	return p
 }
 
-// BarChart draws one bar for each name, or, with several values, a group of bars side by side, in the order of the legend, which Names fills. Horizontal lays
-// them down, Errors adds error bars; a value that is not finite has no bar.
+// BarChart draws one bar for each name, or, with several values, a group of bars side by side, in
+// the order of the legend, which Names fills. Horizontal lays them down, Errors adds error bars; a
+// value that is not finite has no bar.
 func BarChart(names []string, values ...[]float64) *Plot {
 	l := &bars{names: slices.Clone(names), values: values}
 	p := &Plot{layers: []laid{{layer: l}}}
@@ -310,8 +311,9 @@ func (l *bars) describe(o *options) string {
 	return s
 }
 
-// Eigengap draws eigenvalues as a line with points, the first at 1, and marks the largest gap between two neighbors, which says how many clusters a graph has
-// when values are its Laplacian's smallest eigenvalues in rising order (von Luxburg, 2007).
+// Eigengap draws eigenvalues as a line with points, the first at 1, and marks the largest gap
+// between two neighbors, which says how many clusters a graph has when values are its Laplacian's
+// smallest eigenvalues in rising order (von Luxburg, 2007).
 func Eigengap(values []float64) *Plot {
 	if len(values) == 0 {
 		return &Plot{err: fmt.Errorf("plotting.Eigengap: no values: %w", ml.ErrEmpty)}

@@ -5,10 +5,12 @@ import (
 	"math"
 )
 
-// classColors is the palette of Okabe and Ito (2008), told apart with any of the common color deficiencies, but for black, which a dark page swallows, and
-// three more. These were chosen for the largest least distance in Oklab from each other and from the seven, as seen with normal sight and simulated
-// protanopia, deuteranopia and tritanopia (Machado et al., 2009), among colors that stand out from white and from black: no pair of the ten is nearer than
-// the nearest of the seven. Yellow, faint on white, comes late.
+// classColors is the palette of Okabe and Ito (2008), told apart with any of the common color
+// deficiencies, but for black, which a dark page swallows, and three more. These were chosen for
+// the largest least distance in Oklab from each other and from the seven, as seen with normal sight
+// and simulated protanopia, deuteranopia and tritanopia (Machado et al., 2009), among colors that
+// stand out from white and from black: no pair of the ten is nearer than the nearest of the seven.
+// Yellow, faint on white, comes late.
 var classColors = [...]color.NRGBA{
 	{0x00, 0x72, 0xb2, 0xff}, // blue
 	{0xe6, 0x9f, 0x00, 0xff}, // orange
@@ -24,8 +26,8 @@ var classColors = [...]color.NRGBA{
 
 var noiseColor = color.NRGBA{0x88, 0x88, 0x88, 0xff}
 
-// ClassColor is the color of class k, one of ten, again from the first after them. A negative k, by which clustering
-// methods mark noise, is gray.
+// ClassColor is the color of class k, one of ten, again from the first after them. A negative k, by
+// which clustering methods mark noise, is gray.
 func ClassColor(k int) color.NRGBA {
 	if k < 0 {
 		return noiseColor
@@ -33,7 +35,8 @@ func ClassColor(k int) color.NRGBA {
 	return classColors[k%len(classColors)]
 }
 
-// classShape is the marker of class k. After ten classes the colors start again with the shapes moved on by one, so that 80 classes differ.
+// classShape is the marker of class k. After ten classes the colors start again with the shapes
+// moved on by one, so that 80 classes differ.
 func classShape(k int) shape {
 	if k < 0 {
 		return cross
@@ -42,13 +45,15 @@ func classShape(k int) shape {
 	return shape((k + k/len(classColors)) % int(shapes))
 }
 
-// Ink is the color of the page's text: currentColor in SVG, so that one figure serves a light and a dark page, and a middle gray in PNG.
+// Ink is the color of the page's text: currentColor in SVG, so that one figure serves a light and a
+// dark page, and a middle gray in PNG.
 var Ink color.Color = ink{0xff}
 
 // ink is the page's own color with an opacity.
 type ink struct{ alpha uint8 }
 
-// RGBA is what stands for the page's color where it can't be known, in pixels: a gray that is legible on white and on black.
+// RGBA is what stands for the page's color where it can't be known, in pixels: a gray that is
+// legible on white and on black.
 func (i ink) RGBA() (r, g, b, a uint32) {
 	return color.NRGBA{0x80, 0x80, 0x80, i.alpha}.RGBA()
 }
@@ -67,11 +72,13 @@ func faded(c color.Color, opacity float64) color.Color {
 // A ColorMap gives the color of a value between 0 and 1.
 type ColorMap func(t float64) color.NRGBA
 
-// Sequential runs from dark violet to yellow with a lightness that rises evenly, so that equal steps of a value look equal, in gray print and
-// with a color deficiency too (anchors of the map of Smith and van der Walt, 2015, interpolated in Oklab).
+// Sequential runs from dark violet to yellow with a lightness that rises evenly, so that equal
+// steps of a value look equal, in gray print and with a color deficiency too (anchors of the map of
+// Smith and van der Walt, 2015, interpolated in Oklab).
 var Sequential ColorMap = interpolate(0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e, 0x1f9e89, 0x35b779, 0x6dcd59, 0xb4de2c, 0xfde725)
 
-// Diverging runs from blue through near-white in the middle to red, both halves alike in lightness: for values on two sides of zero.
+// Diverging runs from blue through near-white in the middle to red, both halves alike in lightness:
+// for values on two sides of zero.
 var Diverging ColorMap = interpolate(0x14448c, 0x4a86c5, 0xa6cbe6, 0xf6f6f6, 0xf0b49b, 0xcf6650, 0x8f1d2c)
 
 // Grey runs from black to white.
@@ -91,8 +98,8 @@ func unit(t float64) float64 {
 	return min(t, 1)
 }
 
-// interpolate returns the map through colors at equal distances, with straight lines between them in Oklab (Ottosson, 2020), a space
-// in which equal distances look equal.
+// interpolate returns the map through colors at equal distances, with straight lines between them
+// in Oklab (Ottosson, 2020), a space in which equal distances look equal.
 func interpolate(rgb ...uint32) ColorMap {
 	anchors := make([][3]float64, len(rgb))
 	for i, c := range rgb {

@@ -13,11 +13,12 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Line draws a line through (xs[i], ys[i]) in that order; it is broken where a value isn't finite. A nil xs stands for 0, 1, ….
-// Band adds a range around it, Label an entry in the legend.
+// Line draws a line through (xs[i], ys[i]) in that order; it is broken where a value isn't finite.
+// A nil xs stands for 0, 1, …. Band adds a range around it, Label an entry in the legend.
 func Line(xs, ys []float64) *Plot { return curves("plotting.Line", xs, [][]float64{ys}) }
 
-// Lines draws several lines over the same xs, told apart by color and dashes; a nil xs stands for 0, 1, …. Names names them.
+// Lines draws several lines over the same xs, told apart by color and dashes; a nil xs stands for
+// 0, 1, …. Names names them.
 func Lines(xs []float64, ys ...[]float64) *Plot { return curves("plotting.Lines", xs, ys) }
 
 // Function draws y = f(x) from lo to hi.
@@ -182,7 +183,8 @@ func (l *curve) band(d *drawing, o *options, c color.Color) {
 	}
 }
 
-// thin keeps of each half pixel's stretch its lowest and highest value, in their order: what remains looks the same.
+// thin keeps of each half pixel's stretch its lowest and highest value, in their order: what
+// remains looks the same.
 func thin(d *drawing, xs, ys []float64) (tx, ty []float64) {
 	keep := func(i int) { tx, ty = append(tx, xs[i]), append(ty, ys[i]) }
 	for i := 0; i < len(xs); {
@@ -333,7 +335,8 @@ func (l *note) write(d *drawing, o *options) {
 	write(d.surface, sty, x, float64(at.Y), l.txt)
 }
 
-// Arrows draws an arrow from each row of from to the same row of to, both n×2: gradients, loadings, what a step moved. Labels names them.
+// Arrows draws an arrow from each row of from to the same row of to, both n×2: gradients, loadings,
+// what a step moved. Labels names them.
 func Arrows(from, to mat.Matrix) *Plot {
 	x0, y0, err := pairs("plotting.Arrows", from)
 	if err != nil {

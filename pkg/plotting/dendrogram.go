@@ -11,8 +11,9 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Dendrogram draws the tree of a hierarchical clustering of n leaves from its n−1 merges in order: merge i joins nodes left[i] and right[i] at height[i] and
-// makes node n+i; leaves are nodes 0 to n−1 (the numbering of SciPy). Labels names the leaves, Cut draws a cut and colors the clusters
+// Dendrogram draws the tree of a hierarchical clustering of n leaves from its n−1 merges in order:
+// merge i joins nodes left[i] and right[i] at height[i] and makes node n+i; leaves are nodes 0 to
+// n−1 (the numbering of SciPy). Labels names the leaves, Cut draws a cut and colors the clusters
 // below it, Horizontal turns the tree so that long names can be read.
 func Dendrogram(left, right []int, height []float64) *Plot {
 	l := &dendrogram{left: left, right: right, height: height}
@@ -34,7 +35,8 @@ func (p *Plot) Cut(height float64) *Plot {
 	return change(p, "Cut", func(l *dendrogram) { l.cut = &height })
 }
 
-// build checks the merges, which must make one tree, and orders the leaves so that no branches cross.
+// build checks the merges, which must make one tree, and orders the leaves so that no branches
+// cross.
 func (l *dendrogram) build() error {
 	merges := len(l.height)
 	if merges == 0 {
@@ -140,7 +142,8 @@ func (l *dendrogram) hints(o *options) hints {
 	return h
 }
 
-// clusters gives every node the number of the cluster, from left to right, that a cut puts it in, −1 above the cut.
+// clusters gives every node the number of the cluster, from left to right, that a cut puts it in,
+// −1 above the cut.
 func (l *dendrogram) clusters(o *options) (class []int, k int) {
 	n := len(l.order)
 	class = make([]int, len(l.at))
@@ -150,7 +153,8 @@ func (l *dendrogram) clusters(o *options) (class []int, k int) {
 	if l.cut == nil {
 		return class, 0
 	}
-	// highest is the greatest height in a subtree: with inversions a merge can lie lower than one before it.
+	// highest is the greatest height in a subtree: with inversions a merge can lie lower than one
+	// before it.
 	highest := make([]float64, len(l.at))
 	for i := range l.height {
 		highest[n+i] = max(l.height[i], highest[l.left[i]], highest[l.right[i]])

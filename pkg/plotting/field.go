@@ -13,7 +13,8 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Field gives a number for each row of an n×2 matrix of points: a density, a score, a distance. A model's method is one as it stands:
+// Field gives a number for each row of an n×2 matrix of points: a density, a score, a distance. A
+// model's method is one as it stands:
 //
 //	plotting.Isolines(gmm.LogProb)
 type Field func(points mat.Matrix) ([]float64, error)
@@ -64,7 +65,8 @@ func evaluate(method string, f Field, at *mat.Dense) ([]float64, error) {
 	return z, nil
 }
 
-// fielded is what marks share that fill whatever the figure shows: they have no bounds of their own.
+// fielded is what marks share that fill whatever the figure shows: they have no bounds of their
+// own.
 type fielded struct {
 	plain
 	field Field
@@ -78,9 +80,10 @@ func newField(method string, f Field, l layer) *Plot {
 	return p
 }
 
-// Isolines draws lines of equal value of f over what the rest of the figure shows, or over XLim and YLim. Levels sets the values; the default
-// is eight, evenly from f's lower twentieth (a log density's floor is far away) to its maximum. Colors run with the values; Color sets one.
-// f is evaluated at 161 × 121 points.
+// Isolines draws lines of equal value of f over what the rest of the figure shows, or over XLim and
+// YLim. Levels sets the values; the default is eight, evenly from f's lower twentieth (a log
+// density's floor is far away) to its maximum. Colors run with the values; Color sets one. f is
+// evaluated at 161 × 121 points.
 func Isolines(f Field) *Plot {
 	return newField("plotting.Isolines", f, &contour{fielded: fielded{field: f}})
 }
@@ -188,8 +191,9 @@ func levelsOf(z []float64) []float64 {
 	return levels
 }
 
-// isolines follows the curve z = level through a grid of nx × ny values (marching squares; where a cell's corners leave two ways, its
-// mean decides) and returns lines in units of the grid; one that ends where it starts is closed. A cell with a value that isn't finite is passed over.
+// isolines follows the curve z = level through a grid of nx × ny values (marching squares; where a
+// cell's corners leave two ways, its mean decides) and returns lines in units of the grid; one that
+// ends where it starts is closed. A cell with a value that isn't finite is passed over.
 func isolines(z []float64, nx, ny int, level float64) [][][2]float64 {
 	// An edge of the grid is named by its lower or left end and its direction.
 	edge := func(i, j int, vertical bool) int {
@@ -247,7 +251,8 @@ func isolines(z []float64, nx, ny int, level float64) [][][2]float64 {
 	return follow(next, crossing)
 }
 
-// follow strings joined edges into lines: open ones from their ends first, then closed ones, in the order of the edges, so that the result is always the same.
+// follow strings joined edges into lines: open ones from their ends first, then closed ones, in the
+// order of the edges, so that the result is always the same.
 func follow(next map[int][]int, crossing func(int) [2]float64) (lines [][][2]float64) {
 	edges := make([]int, 0, len(next))
 	for e := range next {
@@ -290,7 +295,8 @@ func (l *contour) describe(o *options) string {
 	return "contours of equal " + either(o.name, "value")
 }
 
-// Shade colors what the rest of the figure shows, or XLim and YLim, by the value of f, evaluated once every two pixels.
+// Shade colors what the rest of the figure shows, or XLim and YLim, by the value of f, evaluated
+// once every two pixels.
 func Shade(f Field) *Plot {
 	return newField("plotting.Shade", f, &shade{fielded: fielded{field: f}, found: new([2]float64)})
 }
@@ -323,7 +329,8 @@ func (l *shade) draw(d *drawing, o *options) error {
 	return nil
 }
 
-// quantized keeps to 250 colors, which the eye can't tell from more and which make the file a third as large.
+// quantized keeps to 250 colors, which the eye can't tell from more and which make the file a third
+// as large.
 func quantized(s *colorScale, v float64) color.NRGBA {
 	if s.hi <= s.lo {
 		return s.at(v)
@@ -339,8 +346,8 @@ func cellsOf(d *drawing) (nx, ny int) {
 
 func (l *shade) describe(o *options) string { return "the plane shaded by " + either(o.name, "value") }
 
-// Decision colors what the rest of the figure shows, or XLim and YLim, by the class that predict gives each point, with lines between the
-// classes. A model's Predict is one as it stands:
+// Decision colors what the rest of the figure shows, or XLim and YLim, by the class that predict
+// gives each point, with lines between the classes. A model's Predict is one as it stands:
 //
 //	plotting.Decision(fit.Predict).Add(plotting.Scatter(x, fit.Labels))
 //
@@ -385,7 +392,8 @@ func (l *regions) draw(d *drawing, o *options) error {
 	return nil
 }
 
-// Ball draws the unit ball of a norm or of a distance from the origin: the points at which it is 1, over −1.25 to 1.25.
+// Ball draws the unit ball of a norm or of a distance from the origin: the points at which it is 1,
+// over −1.25 to 1.25.
 func Ball(norm func(x, y float64) float64) *Plot {
 	return newField("plotting.Ball", Pointwise(norm), &ball{fielded{field: Pointwise(norm)}})
 }

@@ -1,5 +1,6 @@
-// Package plotting draws the library's figures: gonum/plot inside, inline SVG, PNG or HTML out. A figure is a value; nothing
-// here displays it. Package nb shows it in a notebook, Save writes it to a file.
+// Package plotting draws the library's figures: gonum/plot inside, inline SVG, PNG or HTML out. A
+// figure is a value; nothing here displays it. Package nb shows it in a notebook, Save writes it to
+// a file.
 package plotting
 
 import "github.com/golatent/latent/internal/figure"

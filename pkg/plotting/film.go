@@ -7,8 +7,9 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Film is a figure that moves: frames under a slider with a button that plays them, made by Animation. It is plain HTML that needs neither the
-// kernel nor the network, so that it moves in a saved notebook and on a static page.
+// Film is a figure that moves: frames under a slider with a button that plays them, made by
+// Animation. It is plain HTML that needs neither the kernel nor the network, so that it moves in a
+// saved notebook and on a static page.
 type Film struct {
 	frames []Figure
 	names  []string
@@ -16,7 +17,8 @@ type Film struct {
 	err    error
 }
 
-// Animation makes a film of frames. Frames that are Plots get the same axes, those that cover all, unless they set their own.
+// Animation makes a film of frames. Frames that are Plots get the same axes, those that cover all,
+// unless they set their own.
 func Animation[F Figure](frames ...F) *Film {
 	f := &Film{o: figure.PlayerOptions{Control: figure.Play, Label: "step"}}
 	plots := make([]*Plot, 0, len(frames))

@@ -225,7 +225,8 @@ func (p *Plot) Arrows(x *mat.Dense) *Plot {
 
 var embedded = regexp.MustCompile(`data:image/png;base64,[A-Za-z0-9+/=]+`)
 
-// settled replaces embedded images by their size and a digest of their pixels: another release of Go may compress them otherwise.
+// settled replaces embedded images by their size and a digest of their pixels: another release of
+// Go may compress them otherwise.
 func settled(t *testing.T, doc []byte) []byte {
 	t.Helper()
 	return embedded.ReplaceAllFunc(doc, func(b []byte) []byte {

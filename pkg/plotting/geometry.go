@@ -13,8 +13,8 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Ellipse draws the ellipses of a covariance around a mean, at the given numbers of standard deviations, or at 1 and 2. mean has two values,
-// cov is 2×2, symmetric and positive semidefinite.
+// Ellipse draws the ellipses of a covariance around a mean, at the given numbers of standard
+// deviations, or at 1 and 2. mean has two values, cov is 2×2, symmetric and positive semidefinite.
 func Ellipse(mean []float64, cov mat.Matrix, deviations ...float64) *Plot {
 	l := &ellipse{deviations: deviations}
 	if len(deviations) == 0 {
@@ -133,10 +133,12 @@ func (l *ellipse) describe(o *options) string {
 // maxCells bounds the work for Voronoi cells, which grows with the square of their number.
 const maxCells = 2000
 
-// Voronoi draws the cells of centers, an n×2 matrix of at most 2,000 rows: to each the part of the plane that is nearer to it than to any other. Cells are
-// exact polygons cut at the frame, colored by Classes, or each as the class of its row, and every center is a plus.
+// Voronoi draws the cells of centers, an n×2 matrix of at most 2,000 rows: to each the part of the
+// plane that is nearer to it than to any other. Cells are exact polygons cut at the frame, colored
+// by Classes, or each as the class of its row, and every center is a plus.
 //
-// The frame is that of the other marks, or some space around the centers; four numbers, xmin, xmax, ymin, ymax, set it.
+// The frame is that of the other marks, or some space around the centers; four numbers, xmin, xmax,
+// ymin, ymax, set it.
 func Voronoi(centers mat.Matrix, frame ...float64) *Plot {
 	l, err := newPoints("plotting.Voronoi", centers)
 	var fixed box
@@ -238,8 +240,9 @@ func (l *voronoi) describe(o *options) string {
 	return "Voronoi cells of " + count(len(l.xs), "center", "centers")
 }
 
-// Edges draws a line between two rows of x, an n×2 matrix, for every pair of row numbers. Values, one an edge, makes heavier edges darker.
-// More than 3,000 edges are drawn into an image inside the SVG.
+// Edges draws a line between two rows of x, an n×2 matrix, for every pair of row numbers. Values,
+// one an edge, makes heavier edges darker. More than 3,000 edges are drawn into an image inside the
+// SVG.
 func Edges(x mat.Matrix, pairs [][2]int) *Plot {
 	l, err := newPoints("plotting.Edges", x)
 	for k, e := range pairs {

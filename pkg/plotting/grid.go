@@ -20,7 +20,8 @@ type GridFigure struct {
 	err        error
 }
 
-// Grid lays plots out in rows of columns each: small multiples. Their frames line up. Each keeps its Size; without one it gets a share of some 860 pixels.
+// Grid lays plots out in rows of columns each: small multiples. Their frames line up. Each keeps
+// its Size; without one it gets a share of some 860 pixels.
 func Grid[F Figure](columns int, plots ...F) *GridFigure {
 	g := &GridFigure{columns: columns}
 	if columns < 1 {
@@ -36,7 +37,8 @@ func Grid[F Figure](columns int, plots ...F) *GridFigure {
 	return g
 }
 
-// Shared gives all plots the same axes, so that they can be compared, and one legend where all have the same.
+// Shared gives all plots the same axes, so that they can be compared, and one legend where all have
+// the same.
 func (f *GridFigure) Shared() *GridFigure { f.shared = true; return f }
 
 // Title sets the line above all plots.

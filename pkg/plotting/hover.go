@@ -15,8 +15,9 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// HoverFigure is a figure beside which the reader sees what the point under the pointer is, made by Hover. It is plain HTML that needs neither the kernel nor
-// the network, so that it works in a saved notebook and on a static page, and for as many points as a figure has.
+// HoverFigure is a figure beside which the reader sees what the point under the pointer is, made by
+// Hover. It is plain HTML that needs neither the kernel nor the network, so that it works in a
+// saved notebook and on a static page, and for as many points as a figure has.
 type HoverFigure struct {
 	plot   *Plot
 	at     mat.Matrix
@@ -25,14 +26,16 @@ type HoverFigure struct {
 	h, w   int
 }
 
-// Hover shows p, and beside it what the point is that the pointer is near to: its row, or the text that Tips gives it, and its image, if Images gives it
-// one. at is n×2, the places of the points in the coordinates of p. With the keyboard, arrows go from row to row.
+// Hover shows p, and beside it what the point is that the pointer is near to: its row, or the text
+// that Tips gives it, and its image, if Images gives it one. at is n×2, the places of the points in
+// the coordinates of p. With the keyboard, arrows go from row to row.
 func Hover(p *Plot, at mat.Matrix) *HoverFigure { return &HoverFigure{plot: p, at: at} }
 
 // Tips says of each point what is shown; the default is its row.
 func (f *HoverFigure) Tips(s ...string) *HoverFigure { f.tips = append([]string{}, s...); return f }
 
-// Images gives each point an image: the rows of x, height×width numbers each, dark where they are large.
+// Images gives each point an image: the rows of x, height×width numbers each, dark where they are
+// large.
 func (f *HoverFigure) Images(x mat.Matrix, height, width int) *HoverFigure {
 	f.images, f.h, f.w = x, height, width
 	return f
@@ -112,7 +115,8 @@ func (f *HoverFigure) Render() (r Rendering, err error) {
 	return Rendering{MIME: "text/html", Data: []byte(b.String()), Alt: picture.Alt + what + ".", Width: picture.Width + 180, Height: picture.Height}, nil
 }
 
-// places are the positions of the points in the SVG in tenths of a pixel, as numbers of 16 bits; who is outside the picture is at its end.
+// places are the positions of the points in the SVG in tenths of a pixel, as numbers of 16 bits;
+// who is outside the picture is at its end.
 func (f *HoverFigure) places(g *page, n int) string {
 	rect := g.stack.rect
 	raw := make([]byte, 0, 4*n)

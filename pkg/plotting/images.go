@@ -12,14 +12,17 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Images draws each row of x as an image of height × width pixels, row by row from the top: digits, centers, loadings. Values are ink on paper, from
-// white for the smallest of all to black for the largest (PerImage: of each image), or blue to red around zero where they have both signs; ColorMap
-// and Limits change that. Columns sets how many stand side by side, Captions what stands under each. A pixel that isn't finite is left out.
+// Images draws each row of x as an image of height × width pixels, row by row from the top: digits,
+// centers, loadings. Values are ink on paper, from white for the smallest of all to black for the
+// largest (PerImage: of each image), or blue to red around zero where they have both signs;
+// ColorMap and Limits change that. Columns sets how many stand side by side, Captions what stands
+// under each. A pixel that isn't finite is left out.
 func Images(x mat.Matrix, height, width int) *Plot {
 	return newImages("plotting.Images", x, height, width, 1)
 }
 
-// RGBImages is Images for rows of height × width × 3 values, each pixel's red, green and blue together, from 0 to 1 or as Limits says.
+// RGBImages is Images for rows of height × width × 3 values, each pixel's red, green and blue
+// together, from 0 to 1 or as Limits says.
 func RGBImages(x mat.Matrix, height, width int) *Plot {
 	return newImages("plotting.RGBImages", x, height, width, 3)
 }
@@ -95,7 +98,8 @@ func (p *Plot) Scale(s float64) *Plot {
 	return change(p, "Scale", func(l *images) { l.zoom = s })
 }
 
-// PerImage scales the gray values of each image by its own extremes rather than by those of all images.
+// PerImage scales the gray values of each image by its own extremes rather than by those of all
+// images.
 func (p *Plot) PerImage() *Plot {
 	return change(p, "PerImage", func(l *images) { l.perImage = true })
 }
@@ -290,8 +294,8 @@ func listed(names []string) string {
 	return out
 }
 
-// Thumbnails draws an image at each row of at, an n×2 matrix; row i of x holds its height × width gray values. Bright pixels hide what is under
-// them, dark ones let it through.
+// Thumbnails draws an image at each row of at, an n×2 matrix; row i of x holds its height × width
+// gray values. Bright pixels hide what is under them, dark ones let it through.
 func Thumbnails(at, x mat.Matrix, height, width int) *Plot {
 	grid := newImages("plotting.Thumbnails", x, height, width, 1)
 	l, err := newPoints("plotting.Thumbnails", at)

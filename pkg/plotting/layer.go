@@ -38,7 +38,8 @@ func (plain) scale(*options) *colorScale   { return nil }
 func (plain) heavy(*options) bool          { return false }
 func (plain) write(d *drawing, o *options) {}
 
-// heavyMarks is the number of marks from which on a layer becomes an image: its size then no longer grows with the data.
+// heavyMarks is the number of marks from which on a layer becomes an image: its size then no longer
+// grows with the data.
 const heavyMarks = 3000
 
 // hints are what a layer would like the axes to be, when the figure doesn't say.
@@ -81,7 +82,8 @@ func (c *colorScale) at(v float64) color.NRGBA {
 	return c.colors((v - c.lo) / (c.hi - c.lo))
 }
 
-// newScale fits a color map to values: Sequential, or Diverging around zero where there are values on both sides of it.
+// newScale fits a color map to values: Sequential, or Diverging around zero where there are values
+// on both sides of it.
 func newScale(values []float64, o *options, even ColorMap) *colorScale {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
@@ -257,7 +259,8 @@ func figures(v float64) string {
 	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 4, 64), "-", "−")
 }
 
-// ends names the ends of a range by digits that matter in it, three of its width at most, so that a description says the same on every processor.
+// ends names the ends of a range by digits that matter in it, three of its width at most, so that a
+// description says the same on every processor.
 func ends(lo, hi float64) (from, to string) {
 	width := hi - lo
 	if !finite(width) || width <= 1e-9*max(math.Abs(lo), math.Abs(hi)) {
@@ -282,7 +285,8 @@ func rounded(v, width float64) string {
 	return strings.ReplaceAll(strconv.FormatFloat(r, 'f', -1, 64), "-", "−")
 }
 
-// significant writes a positive number by two digits, for an axis whose ends lie powers of ten apart.
+// significant writes a positive number by two digits, for an axis whose ends lie powers of ten
+// apart.
 func significant(v float64) string {
 	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 2, 64), "-", "−")
 }

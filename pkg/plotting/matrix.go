@@ -14,8 +14,10 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Heatmap draws a matrix as colored cells, row 0 on top, with a color bar. With nil for colors they are Sequential, or Diverging around zero where values
-// have both signs. Limits sets the ends of the scale, RowNames and ColumnNames name the cells, ShowValues writes the values. A cell that isn't finite stays empty.
+// Heatmap draws a matrix as colored cells, row 0 on top, with a color bar. With nil for colors they
+// are Sequential, or Diverging around zero where values have both signs. Limits sets the ends of
+// the scale, RowNames and ColumnNames name the cells, ShowValues writes the values. A cell that
+// isn't finite stays empty.
 func Heatmap(m mat.Matrix, colors ColorMap) *Plot {
 	r, c, err := dims("plotting.Heatmap", m)
 	if err == nil && r*c > maxPixels {
@@ -25,7 +27,8 @@ func Heatmap(m mat.Matrix, colors ColorMap) *Plot {
 	return p.ColorMap(colors)
 }
 
-// Matrix is Heatmap with the values written in the cells, for small ones: a confusion matrix, a covariance. It takes up to 400 cells.
+// Matrix is Heatmap with the values written in the cells, for small ones: a confusion matrix, a
+// covariance. It takes up to 400 cells.
 func Matrix(m mat.Matrix) *Plot { return Heatmap(m, nil).ShowValues() }
 
 type matrix struct {

@@ -427,7 +427,8 @@ func (g *page) drawOn(s surface, rect vg.Rectangle) error {
 	return g.drawWith(s, rect, margins{right: g.side})
 }
 
-// drawWith draws into rect and leaves extra space, by which a grid lines up the frames of its cells.
+// drawWith draws into rect and leaves extra space, by which a grid lines up the frames of its
+// cells.
 func (g *page) drawWith(s surface, rect vg.Rectangle, extra margins) error {
 	c := g.axesCanvas(s, rect, extra)
 	if size := g.plot.DataCanvas(c).Size(); size.X < 8 || size.Y < 8 {
@@ -578,7 +579,8 @@ func ticker(named []plot.Tick, log bool, n int) plot.Ticker {
 	}
 }
 
-// niceTicks are about n multiples of 1, 2 or 5 times a power of ten. gonum's own choose few, and some numbers of many digits.
+// niceTicks are about n multiples of 1, 2 or 5 times a power of ten. gonum's own choose few, and
+// some numbers of many digits.
 func niceTicks(lo, hi float64, n int) []plot.Tick {
 	if !(hi > lo) || !finite(hi-lo) || n < 1 {
 		return nil
@@ -626,7 +628,8 @@ func tickLabel(v float64, power int) string {
 	return strings.ReplaceAll(s, "-", "−")
 }
 
-// logTicks are powers of ten, with some of their multiples where the axis has few, or niceTicks where it has none.
+// logTicks are powers of ten, with some of their multiples where the axis has few, or niceTicks
+// where it has none.
 func logTicks(lo, hi float64, n int) []plot.Tick {
 	first, last := math.Ceil(math.Log10(lo)-1e-9), math.Floor(math.Log10(hi)+1e-9)
 	if last-first < 1 {

@@ -19,7 +19,8 @@ type PassageFigure struct {
 	err        error
 }
 
-// Passage shows a text line by line, longer lines broken at a space so that they have at most 96 letters.
+// Passage shows a text line by line, longer lines broken at a space so that they have at most 96
+// letters.
 func Passage(text string) *PassageFigure { return &PassageFigure{text: text, columns: 96} }
 
 // Columns breaks lines at another number of letters.
@@ -31,8 +32,10 @@ func (f *PassageFigure) Title(s string) *PassageFigure { f.title = s; return f }
 // Alt sets the description; without it, one is made of the beginning of the text.
 func (f *PassageFigure) Alt(s string) *PassageFigure { f.alt = s; return f }
 
-// Values lays a color behind each letter: orange where its value is above 0, blue where it is below, stronger the farther it is from 0, and a bar below the letter for the positive ones, so
-// that color is not alone. There is one value a letter, line breaks included; the farthest from 0 has the full color.
+// Values lays a color behind each letter: orange where its value is above 0, blue where it is
+// below, stronger the farther it is from 0, and a bar below the letter for the positive ones, so
+// that color is not alone. There is one value a letter, line breaks included; the farthest from 0
+// has the full color.
 func (f *PassageFigure) Values(v []float64) *PassageFigure {
 	f.values = append([]float64{}, v...)
 	if n := utf8.RuneCountInString(f.text); n != len(v) {
@@ -110,7 +113,8 @@ func (f *PassageFigure) Render() (Rendering, error) {
 	return Rendering{MIME: "image/svg+xml", Data: []byte(svg), Alt: alt, Width: w, Height: h}, nil
 }
 
-// fits is how many letters go on a line: all, or those up to the last space that has room, or as many as have room.
+// fits is how many letters go on a line: all, or those up to the last space that has room, or as
+// many as have room.
 func (f *PassageFigure) fits(letters []rune) int {
 	if len(letters) <= f.columns {
 		return len(letters)

@@ -9,17 +9,20 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Plot is a figure with two axes: marks laid over each other. Every function of this package that draws data returns one, Add lays
-// plots over each other, and every method changes the plot and returns it, so that calls can be chained or stand alone. Clone copies.
+// Plot is a figure with two axes: marks laid over each other. Every function of this package that
+// draws data returns one, Add lays plots over each other, and every method changes the plot and
+// returns it, so that calls can be chained or stand alone. Clone copies.
 //
 //	plotting.Scatter(x, labels).Names("setosa", "versicolor", "virginica").X("petal length (cm)").Y("petal width (cm)")
 //	plotting.Scatter(x, fit.Labels).Add(plotting.Voronoi(fit.Centers))
 //
-// Methods of two kinds: those about the whole figure (Title, X, Y, Size, XLim, Equal …) and those about the marks (Color, Name, Dashed,
-// Labels …). The latter change all marks that the Plot holds when they are called and that know the option, so they stand before Add.
+// Methods of two kinds: those about the whole figure (Title, X, Y, Size, XLim, Equal …) and those
+// about the marks (Color, Name, Dashed, Labels …). The latter change all marks that the Plot holds
+// when they are called and that know the option, so they stand before Add.
 //
-// Errors (shapes that don't fit, a parameter out of range) surface at Render, which names the function and what is wrong.
-// A point with a NaN or infinite coordinate is left out, and the description says how many were.
+// Errors (shapes that don't fit, a parameter out of range) surface at Render, which names the
+// function and what is wrong. A point with a NaN or infinite coordinate is left out, and the
+// description says how many were.
 type Plot struct {
 	title, alt     string
 	xLabel, yLabel string
@@ -42,8 +45,9 @@ type laid struct {
 // New returns a figure with the marks of plots laid over each other, the first at the bottom.
 func New(plots ...*Plot) *Plot { return new(Plot).Add(plots...) }
 
-// Add lays the marks of others over those of p. Title, axes' labels and ranges are p's own, or, where p has none, the first that has.
-// Marks are copied: what is done to a plot later doesn't change those that it was added to.
+// Add lays the marks of others over those of p. Title, axes' labels and ranges are p's own, or,
+// where p has none, the first that has. Marks are copied: what is done to a plot later doesn't
+// change those that it was added to.
 func (p *Plot) Add(others ...*Plot) *Plot {
 	for _, o := range others {
 		if o == nil {
@@ -85,10 +89,12 @@ func (p *Plot) X(label string) *Plot { p.xLabel = label; return p }
 // Y sets the label of the vertical axis.
 func (p *Plot) Y(label string) *Plot { p.yLabel = label; return p }
 
-// Alt sets the description for readers who can't see the figure. Without it, one is made from the content.
+// Alt sets the description for readers who can't see the figure. Without it, one is made from the
+// content.
 func (p *Plot) Alt(s string) *Plot { p.alt = s; return p }
 
-// Size sets the width and height in CSS pixels, legend and axes included. The default is 520 × 360, or what the content needs for images and matrices.
+// Size sets the width and height in CSS pixels, legend and axes included. The default is 520 × 360,
+// or what the content needs for images and matrices.
 func (p *Plot) Size(width, height float64) *Plot {
 	if !(width >= 60 && width <= 4000 && height >= 60 && height <= 4000) {
 		p.err = either(p.err, ml.BadParameter("plotting.Size", "width and height", fmt.Sprintf("%v, %v", width, height), "60 to 4000 pixels each"))
@@ -123,8 +129,9 @@ func (p *Plot) LogX() *Plot { p.logX = true; return p }
 // LogY makes the vertical axis logarithmic; every value must be positive.
 func (p *Plot) LogY() *Plot { p.logY = true; return p }
 
-// Equal gives a unit the same length on both axes. It has that anyway where geometry is drawn (ellipses, balls, cells, graphs, images), and in
-// a scatter plot whose two ranges differ by less than a factor of 2.5, since they then probably share a unit; Stretch undoes it.
+// Equal gives a unit the same length on both axes. It has that anyway where geometry is drawn
+// (ellipses, balls, cells, graphs, images), and in a scatter plot whose two ranges differ by less
+// than a factor of 2.5, since they then probably share a unit; Stretch undoes it.
 func (p *Plot) Equal() *Plot { p.equal = new(true); return p }
 
 // Stretch lets the data fill the frame, whatever length a unit then has on each axis.
@@ -136,8 +143,8 @@ func (p *Plot) Bare() *Plot { p.bare = true; return p }
 // HideLegend leaves out the legend and the color bar.
 func (p *Plot) HideLegend() *Plot { p.noLegend = true; return p }
 
-// options are what methods about marks set that marks of several kinds know. What marks of one kind alone know is a field of that layer, beside
-// its method.
+// options are what methods about marks set that marks of several kinds know. What marks of one kind
+// alone know is a field of that layer, beside its method.
 type options struct {
 	color                    color.Color
 	opacity, width, markSize float64
@@ -169,7 +176,8 @@ func takes(l layer, method string) bool {
 	return slices.Contains(strings.Fields(l.takes()), method)
 }
 
-// change applies an option that marks of one kind alone know, to a copy of each: layers may be shared by plots.
+// change applies an option that marks of one kind alone know, to a copy of each: layers may be
+// shared by plots.
 func change[L any, P interface {
 	*L
 	layer
@@ -229,7 +237,8 @@ func (p *Plot) Label(s string) *Plot {
 	return p.set("Label", func(o *options) { o.name = s })
 }
 
-// Names sets the names of classes 0, 1, …, of the lines of Lines, or of the groups of Bars, in the legend.
+// Names sets the names of classes 0, 1, …, of the lines of Lines, or of the groups of Bars, in the
+// legend.
 func (p *Plot) Names(names ...string) *Plot {
 	return p.set("Names", func(o *options) { o.names = slices.Clone(names) })
 }
@@ -244,8 +253,8 @@ func (p *Plot) Dashed() *Plot {
 	return p.set("Dashed", func(o *options) { o.dashed = true })
 }
 
-// Classes gives each point a class, shown by color and by shape; a negative class is noise, gray and crossed.
-// names are those of classes 0, 1, … in the legend.
+// Classes gives each point a class, shown by color and by shape; a negative class is noise, gray
+// and crossed. names are those of classes 0, 1, … in the legend.
 func (p *Plot) Classes(classes []int, names ...string) *Plot {
 	return p.set("Classes", func(o *options) {
 		o.classes = append([]int{}, classes...)
@@ -270,7 +279,8 @@ func (p *Plot) ColorMap(m ColorMap) *Plot {
 	return p.set("ColorMap", func(o *options) { o.colors = m })
 }
 
-// Limits sets the values at the two ends of the color map. Values beyond them take the color of the end.
+// Limits sets the values at the two ends of the color map. Values beyond them take the color of the
+// end.
 func (p *Plot) Limits(lo, hi float64) *Plot {
 	var limits *[2]float64
 	if limits, p.err = span("plotting.Limits", lo, hi, p.err); limits == nil {

@@ -251,7 +251,8 @@ func chain(n int) *Plot {
 	return Dendrogram(left, right, height)
 }
 
-// Rendering changes nothing, a clone is apart from its origin, and what was added is apart from where it came from.
+// Rendering changes nothing, a clone is apart from its origin, and what was added is apart from
+// where it came from.
 func TestPlotsAreApart(t *testing.T) {
 	x, y := blobs(30)
 	draw := func(f Figure) string {
@@ -289,7 +290,8 @@ func TestPlotsAreApart(t *testing.T) {
 	}
 }
 
-// The sequential map must read in gray: its lightness rises evenly, so that equal steps of a value look equal.
+// The sequential map must read in gray: its lightness rises evenly, so that equal steps of a value
+// look equal.
 func TestColorMapsAreEven(t *testing.T) {
 	light := func(m ColorMap, t float64) float64 { return oklab(m(t))[0] }
 	for i := range 32 {
@@ -356,7 +358,8 @@ func TestVoronoiCellsTileTheFrame(t *testing.T) {
 	}
 }
 
-// The isoline of a distance is one closed circle of the right length; that of a saddle is two open lines.
+// The isoline of a distance is one closed circle of the right length; that of a saddle is two open
+// lines.
 func TestIsolines(t *testing.T) {
 	const n = 101
 	field := func(f func(x, y float64) float64) []float64 {
@@ -627,7 +630,8 @@ func TestClip(t *testing.T) {
 
 var _ vg.Canvas = (*svgCanvas)(nil)
 
-// Options in any order and of any value give a picture or an error, never a panic, never a document that is no XML.
+// Options in any order and of any value give a picture or an error, never a panic, never a document
+// that is no XML.
 func FuzzOptions(f *testing.F) {
 	f.Add(1.0, 2.0, 3.0, 4.0, int16(5), "a", uint32(0))
 	f.Add(math.NaN(), math.Inf(1), 0.0, -1.0, int16(-3), "<", uint32(0xffffffff))
@@ -696,7 +700,8 @@ func BenchmarkScatter(b *testing.B) {
 	}
 }
 
-// A description says what is drawn, and the same when the last digits of the data are others: so do they on another processor.
+// A description says what is drawn, and the same when the last digits of the data are others: so do
+// they on another processor.
 func TestDescriptionsHoldOnEveryProcessor(t *testing.T) {
 	describe := func(jitter float64) string {
 		ys := []float64{1385.9 + jitter, 600.2, 400, 373.2 - jitter}
@@ -732,8 +737,10 @@ func TestDescriptionsHoldOnEveryProcessor(t *testing.T) {
 	}
 }
 
-// Ten classes differ in color for every eye: no two are nearer than the nearest of the seven by Okabe and Ito, under simulations of the three color deficiencies
-// (Machado, Oliveira & Fernandes, 2009, severity 1); all but yellow and its like stand out from the page; eighty classes differ in color or shape.
+// Ten classes differ in color for every eye: no two are nearer than the nearest of the seven by
+// Okabe and Ito, under simulations of the three color deficiencies (Machado, Oliveira & Fernandes,
+// 2009, severity 1); all but yellow and its like stand out from the page; eighty classes differ in
+// color or shape.
 func TestClassesAreToldApart(t *testing.T) {
 	eyes := map[string][3][3]float64{
 		"normal":       {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},

@@ -14,8 +14,8 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Scatter draws the rows of x, an n×2 matrix, as points. labels holds each point's class, shown by color and by shape, or is nil. It is short for
-// Points(x).Classes(labels).
+// Scatter draws the rows of x, an n×2 matrix, as points. labels holds each point's class, shown by
+// color and by shape, or is nil. It is short for Points(x).Classes(labels).
 func Scatter(x mat.Matrix, labels []int) *Plot {
 	p := Points(x)
 	if labels != nil {
@@ -24,8 +24,9 @@ func Scatter(x mat.Matrix, labels []int) *Plot {
 	return p
 }
 
-// Points draws the rows of x, an n×2 matrix, as points. Classes or Values color them, Labels names them, Color sets one color.
-// Up to 200 points tell their row, coordinates and class when the pointer rests on them. More than 3,000 points are drawn into an image inside the SVG.
+// Points draws the rows of x, an n×2 matrix, as points. Classes or Values color them, Labels names
+// them, Color sets one color. Up to 200 points tell their row, coordinates and class when the
+// pointer rests on them. More than 3,000 points are drawn into an image inside the SVG.
 func Points(x mat.Matrix) *Plot {
 	l, err := newPoints("plotting.Points", x)
 	return &Plot{layers: []laid{{layer: l}}, err: err}
@@ -45,7 +46,8 @@ func XY(x, y []float64) *Plot {
 	return Points(m)
 }
 
-// Centers draws the rows of x, an n×2 matrix, as large crosses in the page's color: centers of clusters over their points.
+// Centers draws the rows of x, an n×2 matrix, as large crosses in the page's color: centers of
+// clusters over their points.
 func Centers(x mat.Matrix) *Plot {
 	p := Points(x)
 	p.layers[0].layer.(*points).centers = true
@@ -60,14 +62,14 @@ type points struct {
 	tags    bool
 }
 
-// LabelClasses writes each class's name on a tag in its color, over the point of the class that lies nearest to the middle of it, and leaves the classes
-// out of the legend.
+// LabelClasses writes each class's name on a tag in its color, over the point of the class that
+// lies nearest to the middle of it, and leaves the classes out of the legend.
 func (p *Plot) LabelClasses() *Plot {
 	return change(p, "LabelClasses", func(l *points) { l.tags = true })
 }
 
-// Tips sets what is shown when the reader's pointer rests on a point, one text a point. It works on up to 3,000 points; up to 200 have tips of their own
-// without it.
+// Tips sets what is shown when the reader's pointer rests on a point, one text a point. It works on
+// up to 3,000 points; up to 200 have tips of their own without it.
 func (p *Plot) Tips(tips ...string) *Plot {
 	return change(p, "Tips", func(l *points) { l.tips = slices.Clone(tips) })
 }
@@ -257,7 +259,8 @@ func (l *points) draw(d *drawing, o *options) error {
 		marks = append(marks, m)
 	}
 	if o.classes != nil && edged {
-		// Few points: those of one class stand together in the file, which is shorter. Many are drawn in their order, so that no class covers all others.
+		// Few points: those of one class stand together in the file, which is shorter. Many are
+		// drawn in their order, so that no class covers all others.
 		slices.SortStableFunc(marks, func(a, b mark) int { return int(a.shape) - int(b.shape) })
 	}
 	d.marks(marks, edged)
@@ -343,7 +346,8 @@ func (l *points) writeTags(d *drawing, o *options) {
 	}
 }
 
-// middle is the point of a class that is nearest to the medians of its coordinates, where the frame shows it.
+// middle is the point of a class that is nearest to the medians of its coordinates, where the frame
+// shows it.
 func (l *points) middle(d *drawing, classes []int, k int) (at vg.Point, ok bool) {
 	var all []vg.Point
 	var xs, ys []float64

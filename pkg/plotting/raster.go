@@ -12,7 +12,8 @@ import (
 // density is the number of image pixels a CSS pixel: pictures stay sharp on dense screens.
 const density = 2
 
-// pngCanvas draws in pixels, transparent where nothing was drawn: a whole PNG, or the layer of an SVG that has too many marks.
+// pngCanvas draws in pixels, transparent where nothing was drawn: a whole PNG, or the layer of an
+// SVG that has too many marks.
 type pngCanvas struct {
 	*vgimg.Canvas
 	img  *image.RGBA
@@ -43,7 +44,8 @@ func (p *pngCanvas) unclip(s surface) {
 
 func (p *pngCanvas) DrawImage(rect vg.Rectangle, img image.Image) { p.picture(rect, img, true) }
 
-// picture scales by the nearest pixel: what is enlarged here are matrices and images, whose pixels should stay visible.
+// picture scales by the nearest pixel: what is enlarged here are matrices and images, whose pixels
+// should stay visible.
 func (p *pngCanvas) picture(rect vg.Rectangle, img image.Image, _ bool) {
 	x0, y1 := p.pixel(rect.Min)
 	x1, y0 := p.pixel(rect.Max)
@@ -78,8 +80,8 @@ type stamp struct {
 // stampSteps is the number of positions within a pixel, each way, for which a stamp is made.
 const stampSteps = 4
 
-// marks draws every mark by a stamp made once for its shape, size and place within a pixel; tens of thousands of points take milliseconds, where filling
-// as many paths takes seconds.
+// marks draws every mark by a stamp made once for its shape, size and place within a pixel; tens of
+// thousands of points take milliseconds, where filling as many paths takes seconds.
 func (p *pngCanvas) marks(ms []mark, edged bool) {
 	type key struct {
 		shape  shape
@@ -156,7 +158,8 @@ func (p *pngCanvas) straight() *image.NRGBA {
 	return out
 }
 
-// coarse rounds colors to 16 steps and opacity to 8, which can't be seen in a cloud of points and makes its PNG a third as large.
+// coarse rounds colors to 16 steps and opacity to 8, which can't be seen in a cloud of points and
+// makes its PNG a third as large.
 func coarse(img *image.NRGBA) *image.NRGBA {
 	for i := range img.Pix {
 		step := 17

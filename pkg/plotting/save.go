@@ -10,8 +10,8 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Save writes a figure to a file whose name ends in .svg, .png or .html. The file appears whole or not at all. A PNG has two pixels to a CSS
-// pixel and no background; a film can only be .html.
+// Save writes a figure to a file whose name ends in .svg, .png or .html. The file appears whole or
+// not at all. A PNG has two pixels to a CSS pixel and no background; a film can only be .html.
 func Save(f Figure, name string) error {
 	if f == nil {
 		return fmt.Errorf("plotting.Save: the figure is nil: %w", ml.ErrEmpty)

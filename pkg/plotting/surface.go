@@ -8,12 +8,14 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// surface is what a figure is drawn on: gonum's canvas and what it lacks. One unit is one CSS pixel, the origin is bottom left.
+// surface is what a figure is drawn on: gonum's canvas and what it lacks. One unit is one CSS
+// pixel, the origin is bottom left.
 type surface interface {
 	vg.Canvas
 	// marks draws many small shapes; edged gives each a thin line around it.
 	marks(ms []mark, edged bool)
-	// picture draws an image over rect; smooth says whether enlarged pixels may blend into each other.
+	// picture draws an image over rect; smooth says whether enlarged pixels may blend into each
+	// other.
 	picture(rect vg.Rectangle, img image.Image, smooth bool)
 	// clip returns a surface on which only what lies in rect is seen, until unclip.
 	clip(rect vg.Rectangle) surface
@@ -43,7 +45,8 @@ const (
 	shapes
 )
 
-// corners holds the outline of every shape but the circle, y upwards, scaled so that all look about as large as a circle of radius 1.
+// corners holds the outline of every shape but the circle, y upwards, scaled so that all look about
+// as large as a circle of radius 1.
 var corners = [shapes][][2]float64{
 	square:       {{-.88, -.88}, {.88, -.88}, {.88, .88}, {-.88, .88}},
 	triangle:     {{-1.1, -.75}, {1.1, -.75}, {0, 1.2}},

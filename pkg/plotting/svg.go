@@ -16,8 +16,9 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// svgCanvas writes SVG by hand rather than by gonum's vgsvg: text stays text, Ink becomes currentColor, coordinates have one decimal and are relative
-// where that is shorter, so that a thousand points take some 40 kB.
+// svgCanvas writes SVG by hand rather than by gonum's vgsvg: text stays text, Ink becomes
+// currentColor, coordinates have one decimal and are relative where that is shorter, so that a
+// thousand points take some 40 kB.
 type svgCanvas struct {
 	body   bytes.Buffer
 	height float64
@@ -73,7 +74,8 @@ func (s *svgCanvas) place(p vg.Point) (x, y int) {
 	return tenths(m[0]*px + m[2]*py + m[4]), tenths(s.height - (m[1]*px + m[3]*py + m[5]))
 }
 
-// tenths rounds, and keeps what lies far outside the picture from becoming a number that a browser can't draw.
+// tenths rounds, and keeps what lies far outside the picture from becoming a number that a browser
+// can't draw.
 func tenths(v float64) int {
 	if math.IsNaN(v) {
 		return 0
@@ -179,7 +181,8 @@ func (s *svgCanvas) data(p vg.Path) string {
 			w.command(map[int]byte{4: 'q', 6: 'c'}[len(at)], at...)
 			w.x, w.y = w.x+at[len(at)-2], w.y+at[len(at)-1]
 		case vg.ArcComp:
-			// Straight pieces of at most 5° are off by less than a tenth of a pixel for the radii that a figure has.
+			// Straight pieces of at most 5° are off by less than a tenth of a pixel for the radii
+			// that a figure has.
 			n := max(2, int(math.Abs(c.Angle)/(math.Pi/36)))
 			for i := range n + 1 {
 				sin, cos := math.Sincos(c.Start + c.Angle*float64(i)/float64(n))
@@ -207,7 +210,8 @@ type pathWriter struct {
 	startX, startY int
 }
 
-// command writes one command; its letter is left out when it is the one before, and a space where a minus sign parts two numbers.
+// command writes one command; its letter is left out when it is the one before, and a space where a
+// minus sign parts two numbers.
 func (w *pathWriter) command(letter byte, values ...int) {
 	repeated := letter == w.last && letter != 'M'
 	if !repeated {
@@ -222,7 +226,8 @@ func (w *pathWriter) command(letter byte, values ...int) {
 	}
 }
 
-// FillString draws text from its left end on. The text of figures goes through textHandler, which can center; this is for gonum's own plotters.
+// FillString draws text from its left end on. The text of figures goes through textHandler, which
+// can center; this is for gonum's own plotters.
 func (s *svgCanvas) FillString(f font.Face, p vg.Point, txt string) {
 	s.text(p, txt, float64(f.Font.Size), "start", 0, false)
 }
@@ -354,7 +359,8 @@ func (s *svgCanvas) clip(rect vg.Rectangle) surface {
 
 func (s *svgCanvas) unclip(surface) { s.body.WriteString("</svg>\n") }
 
-// document wraps what was drawn. The root's color is left alone, so that currentColor is the page's.
+// document wraps what was drawn. The root's color is left alone, so that currentColor is the
+// page's.
 func (s *svgCanvas) document(width float64, title, alt string) []byte {
 	var b bytes.Buffer
 	w, h := number(tenths(width)), number(tenths(s.height))
@@ -366,7 +372,8 @@ func (s *svgCanvas) document(width float64, title, alt string) []byte {
 	return b.Bytes()
 }
 
-// encodePNG writes a PNG with a palette where 256 colors are enough: much smaller for gray images and regions.
+// encodePNG writes a PNG with a palette where 256 colors are enough: much smaller for gray images
+// and regions.
 func encodePNG(img image.Image) []byte {
 	var b bytes.Buffer
 	if p := paletted(img); p != nil {

@@ -12,8 +12,9 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// textHandler measures text by gonum's Liberation Sans, whose widths are Arial's, and leaves its drawing to the browser in SVG, with an anchor rather than a
-// measured offset, so that a centered label stays centered in another font.
+// textHandler measures text by gonum's Liberation Sans, whose widths are Arial's, and leaves its
+// drawing to the browser in SVG, with an anchor rather than a measured offset, so that a centered
+// label stays centered in another font.
 type textHandler struct{ text.Plain }
 
 func (h textHandler) Draw(c vg.Canvas, txt string, sty text.Style, p vg.Point) {
@@ -45,7 +46,8 @@ func (h textHandler) Draw(c vg.Canvas, txt string, sty text.Style, p vg.Point) {
 	}
 }
 
-// style is text of a size, in the page's color. The fonts that gonum embeds are parsed at the first use, not when a program starts.
+// style is text of a size, in the page's color. The fonts that gonum embeds are parsed at the first
+// use, not when a program starts.
 func style(size float64, x text.XAlignment, y text.YAlignment) text.Style {
 	return text.Style{
 		Color:   Ink,
@@ -61,7 +63,8 @@ func bold(s text.Style) text.Style {
 	return s
 }
 
-// write draws text with its vertical middle at y for YCenter, its top for YTop, its baseline's descent for YBottom.
+// write draws text with its vertical middle at y for YCenter, its top for YTop, its baseline's
+// descent for YBottom.
 func write(s surface, sty text.Style, x, y float64, txt string) {
 	d := draw.Canvas{Canvas: s}
 	descent := float64(sty.FontExtents().Descent)
@@ -70,7 +73,8 @@ func write(s surface, sty text.Style, x, y float64, txt string) {
 	d.FillText(sty, point(x-descent*sin, y+descent*cos), txt)
 }
 
-// textWidth is the room to leave for text. A browser without Arial takes a wider font, on many a Linux DejaVu Sans, and its letters must not be cut off.
+// textWidth is the room to leave for text. A browser without Arial takes a wider font, on many a
+// Linux DejaVu Sans, and its letters must not be cut off.
 func textWidth(sty text.Style, txt string) float64 { return 1.15 * float64(sty.Width(txt)) }
 
 var _ plot.Plotter = (*stack)(nil)

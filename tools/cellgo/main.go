@@ -1,9 +1,11 @@
-// Cellgo is the `go` command that a notebook's cells see: the kernel finds it first on its PATH. It passes everything on to the real
-// one, named by LATENT_GO, but for what makes a cell slow or ask the network:
+// Cellgo is the `go` command that a notebook's cells see: the kernel finds it first on its PATH. It
+// passes everything on to the real one, named by LATENT_GO, but for what makes a cell slow or ask
+// the network:
 //
-//   - `go get`, which GoNB runs before every cell, does nothing. Whatever a cell imports is in the repository's go.mod, or the build
-//     says that it is not.
-//   - `go build` links without symbol table and debug information, which halves the time to link. Panics keep their line numbers.
+//   - `go get`, which GoNB runs before every cell, does nothing. Whatever a cell imports is in the
+//     repository's go.mod, or the build says that it is not.
+//   - `go build` links without symbol table and debug information, which halves the time to link.
+//     Panics keep their line numbers.
 package main
 
 import (
@@ -30,8 +32,8 @@ func main() {
 	}
 }
 
-// rewrite returns the arguments for the real go command, or nil where there is nothing to do. Link flags that the reader gave
-// (by %goflags) are left as they are.
+// rewrite returns the arguments for the real go command, or nil where there is nothing to do. Link
+// flags that the reader gave (by %goflags) are left as they are.
 func rewrite(args []string) []string {
 	if len(args) == 0 {
 		return args

@@ -1,11 +1,14 @@
 //go:build unix
 
-// The program latent-kernel starts the Go kernel and sees to it that nothing is left of it. gonb asks nobody whether Jupyter still lives: when a server or a
-// test is killed, a kernel would go on for ever, and its gopls with it; and a kernel that is itself killed, as a restart may do, leaves its gopls.
+// The program latent-kernel starts the Go kernel and sees to it that nothing is left of it. gonb
+// asks nobody whether Jupyter still lives: when a server or a test is killed, a kernel would go on
+// for ever, and its gopls with it; and a kernel that is itself killed, as a restart may do, leaves
+// its gopls.
 //
 //	latent-kernel GONB ARGUMENTS…
 //
-// It leaves a watcher behind, a process with a session of its own, and becomes gonb: Jupyter's signals reach gonb as if this program were not there.
+// It leaves a watcher behind, a process with a session of its own, and becomes gonb: Jupyter's
+// signals reach gonb as if this program were not there.
 package main
 
 import (
@@ -56,7 +59,8 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// watcher waits until the kernel or Jupyter is gone, and ends what is left. The kernel is the parent of this process, so that its end is seen by that.
+// watcher waits until the kernel or Jupyter is gone, and ends what is left. The kernel is the
+// parent of this process, so that its end is seen by that.
 func watcher(jupyter, kernel int) {
 	alive := func() bool { return os.Getppid() == kernel }
 	for alive() && syscall.Kill(jupyter, 0) != syscall.ESRCH {

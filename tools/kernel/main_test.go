@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// A stand-in for Jupyter starts the program, in a session of its own as Jupyter does, with a stand-in for gonb, which has a stand-in for gopls in a
-// process group of its own. Each writes its number to a file.
+// A stand-in for Jupyter starts the program, in a session of its own as Jupyter does, with a
+// stand-in for gonb, which has a stand-in for gopls in a process group of its own. Each writes its
+// number to a file.
 func start(t *testing.T, gonb string) (jupyter *exec.Cmd, kernel, gopls int) {
 	t.Helper()
 	dir := t.TempDir()

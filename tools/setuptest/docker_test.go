@@ -35,8 +35,9 @@ func target(t *testing.T, makefile string, words []string) {
 	}
 }
 
-// No engine builds the images here, so what can go wrong in them is kept small and checked: after the system's packages an image does nothing but call
-// the Makefile's targets, as an ordinary user, on the Go that go.mod names.
+// No engine builds the images here, so what can go wrong in them is kept small and checked: after
+// the system's packages an image does nothing but call the Makefile's targets, as an ordinary user,
+// on the Go that go.mod names.
 func TestDockerfiles(t *testing.T) {
 	makefile := read(t, "../../Makefile")
 	goVersion := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "../../go.mod"))[1]
@@ -94,7 +95,8 @@ func TestDockerfiles(t *testing.T) {
 	}
 }
 
-// The compose file is written in so small a part of YAML that lines can be checked: Dockerfiles that exist, ports on this machine alone, volumes declared.
+// The compose file is written in so small a part of YAML that lines can be checked: Dockerfiles
+// that exist, ports on this machine alone, volumes declared.
 func TestCompose(t *testing.T) {
 	text := read(t, "../../docker/compose.yaml")
 	if strings.Contains(text, "\t") {

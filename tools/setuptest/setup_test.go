@@ -1,7 +1,8 @@
 //go:build unix
 
-// Package setuptest holds no code: its test runs tools/setup.sh in a folder of its own, with a PATH that holds no more than the few commands that
-// the script may count on and stand-ins for go, python3, cc and df. So every message that a newcomer can meet is seen, in seconds.
+// Package setuptest holds no code: its test runs tools/setup.sh in a folder of its own, with a PATH
+// that holds no more than the few commands that the script may count on and stand-ins for go,
+// python3, cc and df. So every message that a newcomer can meet is seen, in seconds.
 package setuptest
 
 import (
@@ -51,7 +52,8 @@ type clone struct {
 	root, bin string
 }
 
-// newClone makes a folder with the script, what it reads, and the commands; those named in without are not there.
+// newClone makes a folder with the script, what it reads, and the commands; those named in without
+// are not there.
 func newClone(t *testing.T, without ...string) clone {
 	t.Helper()
 	c := clone{t, filepath.Join(t.TempDir(), "a clone"), ""} // with a space, as on many a desktop
@@ -186,7 +188,8 @@ func TestSecondRunDoesNothing(t *testing.T) {
 	if said, _ = c.run(); strings.Count(said, "→ ") != 1 || !strings.Contains(said, "→ JupyterLab") || len(c.calls()) != 1 {
 		t.Errorf("after a changed pin: calls %q, says %q", c.calls(), said)
 	}
-	// A clone that has moved has its environment made again: a virtual environment holds absolute paths.
+	// A clone that has moved has its environment made again: a virtual environment holds absolute
+	// paths.
 	moved := clone{t, filepath.Join(filepath.Dir(c.root), "moved"), ""}
 	if err := os.Rename(c.root, moved.root); err != nil {
 		t.Fatal(err)
@@ -251,7 +254,8 @@ func TestInterruptedAndRunAgain(t *testing.T) {
 	}
 }
 
-// The plugin comes from one wheel, else from another, else from GoMLX's installer, else there is none: each said in one line.
+// The plugin comes from one wheel, else from another, else from GoMLX's installer, else there is
+// none: each said in one line.
 func TestWhereXLAComesFrom(t *testing.T) {
 	const plugin = ".venv/latent/xla/pjrt_c_api_cpu_plugin.so"
 	for name, c := range map[string]struct {

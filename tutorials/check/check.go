@@ -1,5 +1,6 @@
-// Package check is what the test cells of an assignment say things with: what was expected of which call, and what came instead, in words that help.
-// A student's notebook uses it for the checks that they see, the grader for the ones that they don't.
+// Package check is what the test cells of an assignment say things with: what was expected of which
+// call, and what came instead, in words that help. A student's notebook uses it for the checks that
+// they see, the grader for the ones that they don't.
 package check
 
 import (
@@ -20,7 +21,8 @@ const NotWritten = "not written yet"
 // Stop is a panic that says in a whole sentence why a test cannot go on.
 type Stop string
 
-// Explain turns a panic of the function under test into a sentence instead of a stack. Defer it first in a test.
+// Explain turns a panic of the function under test into a sentence instead of a stack. Defer it
+// first in a test.
 func Explain(t testing.TB) {
 	t.Helper()
 	switch p := recover().(type) {
@@ -36,7 +38,8 @@ func Explain(t testing.TB) {
 	}
 }
 
-// culprit names the function that panicked, and quotes its line where the source is at hand. A fault inside a library is its caller's.
+// culprit names the function that panicked, and quotes its line where the source is at hand. A
+// fault inside a library is its caller's.
 func culprit() (name, line string) {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
@@ -58,7 +61,8 @@ func culprit() (name, line string) {
 	return "the function", ""
 }
 
-// Number ends the test as failed unless got is within tol of want. what is the call, as Call writes it.
+// Number ends the test as failed unless got is within tol of want. what is the call, as Call writes
+// it.
 func Number(t testing.TB, what string, got, want, tol float64) {
 	t.Helper()
 	if !near(got, want, tol) {
@@ -70,7 +74,8 @@ func near(got, want, tol float64) bool {
 	return got == want || math.Abs(got-want) <= tol || math.IsNaN(got) && math.IsNaN(want)
 }
 
-// Labels ends the test as failed unless the labels are equal, and says which is the first that is not.
+// Labels ends the test as failed unless the labels are equal, and says which is the first that is
+// not.
 func Labels(t testing.TB, what string, got, want []int) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -83,7 +88,8 @@ func Labels(t testing.TB, what string, got, want []int) {
 	}
 }
 
-// Numbers ends the test as failed unless each number is within tol of the one wanted, and says which is the first that is not.
+// Numbers ends the test as failed unless each number is within tol of the one wanted, and says
+// which is the first that is not.
 func Numbers(t testing.TB, what string, got, want []float64, tol float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -96,7 +102,8 @@ func Numbers(t testing.TB, what string, got, want []float64, tol float64) {
 	}
 }
 
-// Matrix ends the test as failed unless got has the shape of want and each element is within tol, and says which is the first that is not.
+// Matrix ends the test as failed unless got has the shape of want and each element is within tol,
+// and says which is the first that is not.
 func Matrix(t testing.TB, what string, got, want mat.Matrix, tol float64) {
 	t.Helper()
 	rows, cols := want.Dims()
@@ -228,7 +235,8 @@ func writeMatrix(s *strings.Builder, m mat.Matrix) {
 	s.WriteByte(']')
 }
 
-// Clean makes a text that a student's program had a part in fit for a report: one that is long is cut, control characters are spelled out.
+// Clean makes a text that a student's program had a part in fit for a report: one that is long is
+// cut, control characters are spelled out.
 func Clean(text string) string {
 	const most = 600
 	var s strings.Builder

@@ -1,4 +1,5 @@
-// Command grade grades submitted notebooks by a teacher's notebook, and prints what every test came to.
+// Command grade grades submitted notebooks by a teacher's notebook, and prints what every test came
+// to.
 //
 //	go run ./tutorials/grade tutorials/01-kmeans/kmeans.ipynb submitted.ipynb
 package main

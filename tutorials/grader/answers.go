@@ -19,7 +19,8 @@ type program struct {
 	faults     map[string]string // by function: why its cell is not used
 }
 
-// extract takes the answers from a submission. A cell that is missing or cannot be parsed leaves its stub, so that the others still count.
+// extract takes the answers from a submission. A cell that is missing or cannot be parsed leaves
+// its stub, so that the others still count.
 func (a *Assignment) extract(submission *Notebook) *program {
 	p := &program{assignment: a, files: make([]*goFile, len(a.answers)), faults: map[string]string{}}
 	for i, ans := range a.answers {
@@ -53,7 +54,8 @@ func (p *program) giveUp(i int, why string) {
 	p.files[i], _ = parse(ans.title, ans.stub)
 }
 
-// refusedImports finds what an answer may not use. This is about doing the exercise; what a program may do is for package guard to say.
+// refusedImports finds what an answer may not use. This is about doing the exercise; what a program
+// may do is for package guard to say.
 func refusedImports(f *goFile) (faults []Fault) {
 	for _, s := range f.parsed.Imports {
 		p, _ := strconv.Unquote(s.Path.Value)
@@ -72,8 +74,8 @@ var allowed = []string{"gonum.org/v1/gonum/mat", "gonum.org/v1/gonum/floats", "g
 
 const mayUse = "an answer may use Go's standard library, gonum's mat, floats and stat, pkg/datasets, and what answer cells and given cells declare"
 
-// lastDeclarationHolds does what the kernel does when two cells declare one function: the later one counts. An init of any name runs, and main is no part of
-// an answer.
+// lastDeclarationHolds does what the kernel does when two cells declare one function: the later one
+// counts. An init of any name runs, and main is no part of an answer.
 func (p *program) lastDeclarationHolds() {
 	seen := map[string]bool{}
 	for _, f := range slices.Backward(p.files) {
@@ -132,8 +134,8 @@ func (p *program) sources() map[string]string {
 
 var compileError = regexp.MustCompile(`(?m)^.*?(cell|signature) of (\w+):(\d+)(?::\d+)?: (.*)$`)
 
-// build makes the student's binary. An answer that does not compile is left out, and what is left tried again. The second result says why there
-// is no binary at all.
+// build makes the student's binary. An answer that does not compile is left out, and what is left
+// tried again. The second result says why there is no binary at all.
 func (p *program) build(ctx context.Context, root, binary string) (problem string, err error) {
 	for range len(p.files) + 1 {
 		out, err := goTool(ctx, root, filepath.Dir(binary)+".src", p.sources(), "build", "-o", binary)
@@ -173,7 +175,8 @@ func (p *program) build(ctx context.Context, root, binary string) (problem strin
 	return "the answers do not compile together", nil
 }
 
-// goTool runs the go command on a program that lies in a folder of its own, within the module of this repository, and returns what it had to say.
+// goTool runs the go command on a program that lies in a folder of its own, within the module of
+// this repository, and returns what it had to say.
 func goTool(ctx context.Context, root, dir string, files map[string]string, command string, flags ...string) (string, error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err

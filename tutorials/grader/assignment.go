@@ -1,6 +1,7 @@
-// Package grader grades a submitted notebook: it takes the student's declarations from the answer cells, builds them into a program of their own,
-// and calls them from the assignment's hidden tests, which run in another program. A point is given for a named test that reported a pass, and for
-// nothing else.
+// Package grader grades a submitted notebook: it takes the student's declarations from the answer
+// cells, builds them into a program of their own, and calls them from the assignment's hidden
+// tests, which run in another program. A point is given for a named test that reported a pass, and
+// for nothing else.
 package grader
 
 import (
@@ -37,7 +38,8 @@ type Graded struct {
 	Points float64
 }
 
-// Read takes a teacher's notebook apart. Its cells are the truth; of a submission only the answers are taken.
+// Read takes a teacher's notebook apart. Its cells are the truth; of a submission only the answers
+// are taken.
 func Read(source *Notebook) (*Assignment, error) {
 	a := &Assignment{imports: map[string]string{}}
 	seen := map[string]bool{}
@@ -98,7 +100,8 @@ func Read(source *Notebook) (*Assignment, error) {
 	return a, nil
 }
 
-// testFiles are the sources of the program of hidden tests. Each function of the students' is one that calls it in their process.
+// testFiles are the sources of the program of hidden tests. Each function of the students' is one
+// that calls it in their process.
 func (a *Assignment) testFiles() map[string]string {
 	declared := map[string]bool{"TestMain": true}
 	for _, f := range append(append([]*goFile{}, a.given...), a.tests...) {

@@ -147,7 +147,8 @@ func (f *goFile) functions() (list []*ast.FuncDecl) {
 // isInit: a notebook has many init functions, and calls them init_something.
 func isInit(name string) bool { return name == "init" || strings.HasPrefix(name, "init_") }
 
-// qualifiers lists the names before a dot that the cell does not declare, and what is taken from each: math → [Inf Sqrt].
+// qualifiers lists the names before a dot that the cell does not declare, and what is taken from
+// each: math → [Inf Sqrt].
 func (f *goFile) qualifiers() map[string][]string {
 	unresolved := map[*ast.Ident]bool{}
 	for _, id := range f.parsed.Unresolved {
@@ -184,8 +185,8 @@ const library = "github.com/golatent/latent/"
 // oldRand has the names that math/rand has and math/rand/v2 has not.
 var oldRand = []string{"Seed", "NewSource", "Intn", "Int31", "Int31n", "Int63", "Int63n", "Read"}
 
-// resolve gives the cell the imports that it uses: its own, those of the cells before it, and what is known by name. declared are the names of
-// the whole package, which come before packages.
+// resolve gives the cell the imports that it uses: its own, those of the cells before it, and what
+// is known by name. declared are the names of the whole package, which come before packages.
 func (f *goFile) resolve(earlier map[string]string, declared map[string]bool) (clause string) {
 	var list []string
 	for name, taken := range f.qualifiers() {

@@ -59,7 +59,8 @@ type Bench struct {
 	limits      Limits
 }
 
-// NewBench builds the hidden tests of a teacher's notebook. root is this repository; Close removes what the bench has on disk.
+// NewBench builds the hidden tests of a teacher's notebook. root is this repository; Close removes
+// what the bench has on disk.
 func NewBench(ctx context.Context, root string, source *Notebook, limits Limits) (*Bench, error) {
 	a, err := Read(source)
 	if err != nil {
@@ -95,7 +96,8 @@ func NewBench(ctx context.Context, root string, source *Notebook, limits Limits)
 // Close removes the bench's files.
 func (b *Bench) Close() error { return os.RemoveAll(b.work) }
 
-// Grade runs the hidden tests on a submission; several may be graded at once. An error is about the machine; whatever is wrong with the submission is in the results.
+// Grade runs the hidden tests on a submission; several may be graded at once. An error is about the
+// machine; whatever is wrong with the submission is in the results.
 func (b *Bench) Grade(ctx context.Context, submission *Notebook) (*Grading, error) {
 	folder := filepath.Join(b.work, fmt.Sprint("answer", b.submissions.Add(1))) // will be the root of the student's process
 	if err := os.Mkdir(folder, 0o755); err != nil {
@@ -179,8 +181,8 @@ type outcome struct {
 	report  wire.Report
 }
 
-// run runs one hidden test in a process of its own. It passed if the process said so of this test, in a line that nothing of the student's can
-// write, and ended well.
+// run runs one hidden test in a process of its own. It passed if the process said so of this test,
+// in a line that nothing of the student's can write, and ended well.
 func (b *Bench) run(ctx context.Context, binary, test string) (outcome, error) {
 	wall := 6 * time.Duration(b.limits.Seconds) * time.Second
 	how, err := json.Marshal(wire.Run{Binary: binary, Wall: wall, Limits: guard.Limits{Seconds: b.limits.Seconds, MemoryMB: b.limits.MemoryMB}})

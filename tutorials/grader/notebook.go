@@ -58,8 +58,8 @@ func Parse(file []byte) (*Notebook, error) {
 	return &nb, nil
 }
 
-// code is the Go of a cell that declares something: magics are blanked, and so is all from %% on, which is a main program. Lines keep
-// their numbers.
+// code is the Go of a cell that declares something: magics are blanked, and so is all from %% on,
+// which is a main program. Lines keep their numbers.
 func code(source string) string {
 	lines := strings.Split(strings.ReplaceAll(source, "\r\n", "\n"), "\n")
 	rest := false

@@ -16,8 +16,8 @@ import (
 	"github.com/golatent/latent/pkg/datasets"
 )
 
-// cifarForm is how CIFAR-10's binary version is laid out: five batches to train and one to test, each of so many records, a record a label and
-// three planes of pixels. Tests use a smaller one.
+// cifarForm is how CIFAR-10's binary version is laid out: five batches to train and one to test,
+// each of so many records, a record a label and three planes of pixels. Tests use a smaller one.
 type cifarForm struct{ records, side int }
 
 var cifarForm10 = cifarForm{records: 10_000, side: 32}
@@ -37,8 +37,9 @@ func readCIFAR10(ctx context.Context, s set, paths []string, first int) (train, 
 	return train, test, err
 }
 
-// read unpacks the archive in one pass, straight into the matrices. Nothing is written to disk, so names in the archive lead nowhere; what has
-// the name of a batch must be a plain file of exactly a batch's size and be there once. What is unpacked is bounded.
+// read unpacks the archive in one pass, straight into the matrices. Nothing is written to disk, so
+// names in the archive lead nowhere; what has the name of a batch must be a plain file of exactly a
+// batch's size and be there once. What is unpacked is bounded.
 func (form cifarForm) read(in io.Reader, s set, first int) (train, test datasets.Dataset, err error) {
 	z, err := gzip.NewReader(in)
 	if err != nil {

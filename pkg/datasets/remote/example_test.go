@@ -9,7 +9,8 @@ import (
 	"github.com/golatent/latent/pkg/datasets/remote"
 )
 
-// MNIST whole where there is a network or the files are in the cache, and the embedded sample of it where there is neither.
+// MNIST whole where there is a network or the files are in the cache, and the embedded sample of it
+// where there is neither.
 func ExampleMNIST() {
 	train, _, err := remote.MNIST(context.Background(), remote.Progress(func(done, total int64) {
 		fmt.Printf("\r%d of %d bytes", done, total)

@@ -17,7 +17,8 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// fetcher brings the files of one set into the cache. A file is downloaded to NAME.part, checked, and renamed: NAME is whole or not there.
+// fetcher brings the files of one set into the cache. A file is downloaded to NAME.part, checked,
+// and renamed: NAME is whole or not there.
 type fetcher struct {
 	set      set
 	dir      string
@@ -45,7 +46,8 @@ func (f *fetcher) all(ctx context.Context) ([]string, error) {
 	return paths, nil
 }
 
-// ensure makes path be the file. Its content is checked at each use, 0.1 s for the largest: a cache that went bad is fetched again.
+// ensure makes path be the file. Its content is checked at each use, 0.1 s for the largest: a cache
+// that went bad is fetched again.
 func (f *fetcher) ensure(ctx context.Context, file file, path string) error {
 	if err := verify(ctx, file, path); err == nil || ctx.Err() != nil {
 		return ctx.Err()
@@ -125,7 +127,8 @@ func (f *fetcher) download(ctx context.Context, file file, url, part string) err
 		case err == nil || ctx.Err() != nil || isLocal(err):
 			return err
 		case errors.Is(err, errDigest), errors.Is(err, errStartOver):
-			// What was there before may be another version's, or torn by a power cut: once more from the beginning.
+			// What was there before may be another version's, or torn by a power cut: once more
+			// from the beginning.
 			_ = os.Remove(part)
 			if had == 0 {
 				return err
@@ -163,7 +166,8 @@ var (
 	errStalled   = errors.New("the server has gone silent")
 )
 
-// request asks for what is missing behind the first had bytes and appends it to part, never more than the file has.
+// request asks for what is missing behind the first had bytes and appends it to part, never more
+// than the file has.
 func (f *fetcher) request(ctx context.Context, file file, url, part string, had int64) error {
 	if had >= file.size {
 		return nil // the last attempt ended just before the file was checked, or part is no part of it: verify knows
@@ -260,7 +264,8 @@ func (f *fetcher) progress(had int64) {
 	f.show(f.before+had, total)
 }
 
-// validator identifies the version that a server sends, if it says so in a way that If-Range may use.
+// validator identifies the version that a server sends, if it says so in a way that If-Range may
+// use.
 func validator(res *http.Response) string {
 	if tag := res.Header.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
 		return tag

@@ -39,7 +39,8 @@ func pin(name string, content []byte, mirrors ...string) file {
 	return file{name: name, size: int64(len(content)), sha256: hex.EncodeToString(sum[:]), mirrors: mirrors}
 }
 
-// host serves one file, in order of the requests each as the test wants it; the last way of answering goes on for all further requests.
+// host serves one file, in order of the requests each as the test wants it; the last way of
+// answering goes on for all further requests.
 type host struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -77,7 +78,8 @@ func whole(b []byte, tag string) http.HandlerFunc {
 	}
 }
 
-// noRanges sends everything, whatever was asked for; it stops after so many bytes where that is less.
+// noRanges sends everything, whatever was asked for; it stops after so many bytes where that is
+// less.
 func noRanges(b []byte, sent int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(b)))
@@ -267,7 +269,8 @@ func endless(w http.ResponseWriter) {
 	}
 }
 
-// Nothing listens: the reader is told what is missing, where it would have to lie, what was tried, and what to do.
+// Nothing listens: the reader is told what is missing, where it would have to lie, what was tried,
+// and what to do.
 func TestOffline(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// lock waits until this process alone holds the lock on path. The system drops it when the process ends, however it ends; the file stays.
+// lock waits until this process alone holds the lock on path. The system drops it when the process
+// ends, however it ends; the file stays.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -1,7 +1,9 @@
-// Package remote fetches the data sets that are too large to embed: MNIST whole, Fashion-MNIST and CIFAR-10. A file is fetched once,
-// held to the SHA-256 that is pinned here, and kept in the user's cache directory; a download that was cut short goes on where it stopped.
+// Package remote fetches the data sets that are too large to embed: MNIST whole, Fashion-MNIST and
+// CIFAR-10. A file is fetched once, held to the SHA-256 that is pinned here, and kept in the user's
+// cache directory; a download that was cut short goes on where it stopped.
 //
-// It is a package of its own so that a program on pkg/datasets links no network: no notebook of this repository needs one.
+// It is a package of its own so that a program on pkg/datasets links no network: no notebook of
+// this repository needs one.
 package remote
 
 import (
@@ -19,44 +21,49 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// ErrUnavailable is found by errors.Is in what is returned when a file is neither in the cache nor to be had from any mirror. The error's text
-// says what was tried and what to do.
+// ErrUnavailable is found by errors.Is in what is returned when a file is neither in the cache nor
+// to be had from any mirror. The error's text says what was tried and what to do.
 var ErrUnavailable = errors.New("not available")
 
 // Option changes how a data set is fetched or read.
 type Option func(*fetcher)
 
-// Dir keeps the files in a folder of the caller's choice. By default it is LATENT_DATA where that is set, else latent/data in the user's cache directory.
+// Dir keeps the files in a folder of the caller's choice. By default it is LATENT_DATA where that
+// is set, else latent/data in the user's cache directory.
 func Dir(path string) Option { return func(f *fetcher) { f.dir = path } }
 
-// Mirror asks a server of the caller's choice, a university's for example, before the public ones: base + "/" + the file's name. What it sends is
-// held to the same SHA-256.
+// Mirror asks a server of the caller's choice, a university's for example, before the public ones:
+// base + "/" + the file's name. What it sends is held to the same SHA-256.
 func Mirror(base string) Option { return func(f *fetcher) { f.mirrors = append(f.mirrors, base) } }
 
-// First reads the first n observations of each part and leaves the rest: CIFAR-10 whole is 1.5 GB of float64.
+// First reads the first n observations of each part and leaves the rest: CIFAR-10 whole is 1.5 GB
+// of float64.
 func First(n int) Option { return func(f *fetcher) { f.first = n } }
 
-// Progress calls show, ten times a second at most, with the bytes that are here and the bytes of all files of the set. It is not called when
-// everything is in the cache. done falls when a server makes the download start over.
+// Progress calls show, ten times a second at most, with the bytes that are here and the bytes of
+// all files of the set. It is not called when everything is in the cache. done falls when a server
+// makes the download start over.
 func Progress(show func(done, total int64)) Option { return func(f *fetcher) { f.show = show } }
 
-// MNIST returns 60,000 handwritten digits to train and 10,000 to test, 28×28 pixels with values 0 to 255, ink high (LeCun, Cortes & Burges, 1998),
-// of which datasets.MNIST carries a sample. 11.6 MB are fetched at the first call; the matrices take 440 MB.
+// MNIST returns 60,000 handwritten digits to train and 10,000 to test, 28×28 pixels with values 0
+// to 255, ink high (LeCun, Cortes & Burges, 1998), of which datasets.MNIST carries a sample. 11.6
+// MB are fetched at the first call; the matrices take 440 MB.
 //
 // The error wraps ErrUnavailable when the files can't be had, and is ctx.Err() when ctx ends first.
 func MNIST(ctx context.Context, options ...Option) (train, test datasets.Dataset, err error) {
 	return load(ctx, mnist, options)
 }
 
-// FashionMNIST returns 60,000 pictures of clothes to train and 10,000 to test, in the form of MNIST (Xiao, Rasul & Vollgraf, 2017).
-// 31 MB are fetched at the first call. Errors are those of MNIST.
+// FashionMNIST returns 60,000 pictures of clothes to train and 10,000 to test, in the form of MNIST
+// (Xiao, Rasul & Vollgraf, 2017). 31 MB are fetched at the first call. Errors are those of MNIST.
 func FashionMNIST(ctx context.Context, options ...Option) (train, test datasets.Dataset, err error) {
 	return load(ctx, fashion, options)
 }
 
-// CIFAR10 returns 50,000 color pictures of ten kinds of things to train and 10,000 to test (Krizhevsky, 2009). A row holds 32×32 pixels from the top,
-// each its red, green and blue together, values 0 to 255, as plotting.RGBImages takes them. 170 MB are fetched at the first call; the matrices
-// take 1.5 GB unless First asks for less. Errors are those of MNIST.
+// CIFAR10 returns 50,000 color pictures of ten kinds of things to train and 10,000 to test
+// (Krizhevsky, 2009). A row holds 32×32 pixels from the top, each its red, green and blue together,
+// values 0 to 255, as plotting.RGBImages takes them. 170 MB are fetched at the first call; the
+// matrices take 1.5 GB unless First asks for less. Errors are those of MNIST.
 func CIFAR10(ctx context.Context, options ...Option) (train, test datasets.Dataset, err error) {
 	return load(ctx, cifar10, options)
 }

@@ -172,7 +172,8 @@ func tarred(members ...member) []byte {
 	return b.Bytes()
 }
 
-// batches is an archive as the authors' is: a folder, a page, five batches and a test batch. Record i of batch b has label i and pixels that name it.
+// batches is an archive as the authors' is: a folder, a page, five batches and a test batch. Record
+// i of batch b has label i and pixels that name it.
 func batches() (members []member) {
 	members = append(members, member{name: "cifar-10-batches-bin/readme.html", data: []byte("<html>")})
 	for b := 1; b <= 6; b++ {

@@ -3,7 +3,8 @@ package distance
 // Op is what happens at one step of an alignment.
 type Op byte
 
-// The four things that can happen: the element stays, another takes its place, it goes, one comes in.
+// The four things that can happen: the element stays, another takes its place, it goes, one comes
+// in.
 const (
 	Match   Op = '='
 	Replace Op = '~'
@@ -11,15 +12,16 @@ const (
 	Insert  Op = '+'
 )
 
-// A Step of an alignment concerns element I of a and element J of b; Delete has no J of its own and Insert no I, and they say before which
-// element they happen.
+// A Step of an alignment concerns element I of a and element J of b; Delete has no J of its own and
+// Insert no I, and they say before which element they happen.
 type Step struct {
 	Op   Op
 	I, J int
 }
 
-// Align returns a shortest list of edits that turns a into b, with the matches between: as many steps other than Match as EditOf counts. Of several
-// such lists it returns one, always the same. Time is O(len(a)·len(b)), and memory, by halving (Hirschberg, 1975), O(len(a)+len(b)).
+// Align returns a shortest list of edits that turns a into b, with the matches between: as many
+// steps other than Match as EditOf counts. Of several such lists it returns one, always the same.
+// Time is O(len(a)·len(b)), and memory, by halving (Hirschberg, 1975), O(len(a)+len(b)).
 func Align[T comparable](a, b []T) []Step {
 	al := aligner[T]{steps: make([]Step, 0, max(len(a), len(b)))}
 	al.align(a, b, 0, 0)
@@ -41,7 +43,8 @@ func (al *aligner[T]) align(a, b []T, i0, j0 int) {
 		al.table(a, b, i0, j0)
 		return
 	}
-	// The best way passes row half in some column; it is the one where the distances from the start and to the end add up to the least.
+	// The best way passes row half in some column; it is the one where the distances from the start
+	// and to the end add up to the least.
 	half := len(a) / 2
 	there, back := lastRow(a[:half], b, false), lastRow(a[half:], b, true)
 	at := 0
@@ -54,7 +57,8 @@ func (al *aligner[T]) align(a, b []T, i0, j0 int) {
 	al.align(a[half:], b[at:], i0+half, j0+at)
 }
 
-// lastRow returns the edit distances of all of a from each beginning of b, or, backwards, from each end.
+// lastRow returns the edit distances of all of a from each beginning of b, or, backwards, from each
+// end.
 func lastRow[T comparable](a, b []T, backwards bool) []int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -9,17 +9,21 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Cosine is 1 − cos∠(a, b), from 0 for the same direction over 1 for a right angle to 2 for the opposite one. It does not see lengths,
-// so it breaks separation (d(a, 2a) = 0), and it breaks the triangle inequality. It is computed as half the squared distance of the two
-// directions, which keeps its digits where the angle is small.
+// Cosine is 1 − cos∠(a, b), from 0 for the same direction over 1 for a right angle to 2 for the
+// opposite one. It does not see lengths, so it breaks separation (d(a, 2a) = 0), and it breaks the
+// triangle inequality. It is computed as half the squared distance of the two directions, which
+// keeps its digits where the angle is small.
 //
-// A vector of zeros has no direction: Distance is NaN then, and a table is refused with the row named.
+// A vector of zeros has no direction: Distance is NaN then, and a table is refused with the row
+// named.
 type Cosine struct{}
 
-// Correlation is 1 − r with Pearson's correlation r of the two vectors' entries: Cosine after each vector has lost its mean. It does not
-// change when a vector is multiplied by a positive number or shifted, so it is independent of units.
+// Correlation is 1 − r with Pearson's correlation r of the two vectors' entries: Cosine after each
+// vector has lost its mean. It does not change when a vector is multiplied by a positive number or
+// shifted, so it is independent of units.
 //
-// A constant vector has no correlation: Distance is NaN then, and a table is refused with the row named.
+// A constant vector has no correlation: Distance is NaN then, and a table is refused with the row
+// named.
 type Correlation struct{}
 
 // Distance returns 1 − cos∠(a, b).
@@ -65,7 +69,8 @@ func unit(v []float64) bool {
 	return true
 }
 
-// standardize takes the mean from v and divides by the length; it reports false for a constant vector.
+// standardize takes the mean from v and divides by the length; it reports false for a constant
+// vector.
 func standardize(v []float64) bool {
 	lo, hi := v[0], v[0]
 	for _, x := range v {
@@ -115,8 +120,9 @@ func (Cosine) rows(dst, a, rows []float64, stride int) {
 
 func (Correlation) rows(dst, a, rows []float64, stride int) { Cosine{}.rows(dst, a, rows, stride) }
 
-// Directions returns the rows of x as Cosine or Correlation compares them: divided by their length, for Correlation after they have lost
-// their mean. Half the squared Euclidean distance of two such rows is the metric's. The error names a row that has no direction.
+// Directions returns the rows of x as Cosine or Correlation compares them: divided by their length,
+// for Correlation after they have lost their mean. Half the squared Euclidean distance of two such
+// rows is the metric's. The error names a row that has no direction.
 func Directions(x mat.Matrix, metric Metric) (*mat.Dense, error) {
 	const method = "distance.Directions"
 	dense, err := ml.Dense(method, x)

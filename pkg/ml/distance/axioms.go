@@ -10,13 +10,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A Violation is the worst offence of a table D against an axiom: By how much, and at which rows. K is −1 where the axiom speaks of two.
+// A Violation is the worst offence of a table D against an axiom: By how much, and at which rows. K
+// is −1 where the axiom speaks of two.
 type Violation struct {
 	By      float64
 	I, J, K int
 }
 
-// A Report says how a table of distances D stands to the axioms. A field is nil where the axiom holds.
+// A Report says how a table of distances D stands to the axioms. A field is nil where the axiom
+// holds.
 type Report struct {
 	SelfSimilarity *Violation // D[i,i] = 0
 	Symmetry       *Violation // D[i,j] = D[j,i]
@@ -49,9 +51,11 @@ func (r Report) String() string {
 		line("ultrametric", r.Ultrametric, "fails at %s by %.4g")
 }
 
-// Axioms holds a square table of distances to the axioms of a metric and to the ultrametric inequality, and reports the worst offence against
-// each, of equal ones the first. What is within tolerance times the largest absolute entry counts as rounding; 0 means 1e-12. It costs O(n³)
-// on all processors. The errors are ml.ErrShape for a table that is not square, those of ml.Dense, ml.ErrParameter for a negative tolerance, and ctx.Err().
+// Axioms holds a square table of distances to the axioms of a metric and to the ultrametric
+// inequality, and reports the worst offence against each, of equal ones the first. What is within
+// tolerance times the largest absolute entry counts as rounding; 0 means 1e-12. It costs O(n³) on
+// all processors. The errors are ml.ErrShape for a table that is not square, those of ml.Dense,
+// ml.ErrParameter for a negative tolerance, and ctx.Err().
 func Axioms(ctx context.Context, table mat.Matrix, tolerance float64) (Report, error) {
 	const method = "distance.Axioms"
 	dense, err := ml.Dense(method, table)
@@ -84,7 +88,8 @@ func worse(worst **Violation, by, slack float64, i, j, k int) {
 	}
 }
 
-// pairs checks the axioms about one or two rows. Rows are taken to be distinct, so that a distance of 0 between two of them breaks separation.
+// pairs checks the axioms about one or two rows. Rows are taken to be distinct, so that a distance
+// of 0 between two of them breaks separation.
 func (r *Report) pairs(d *mat.Dense, slack float64) {
 	n, _ := d.Dims()
 	for i := range n {
@@ -100,7 +105,8 @@ func (r *Report) pairs(d *mat.Dense, slack float64) {
 	}
 }
 
-// triples checks the axioms about three rows: for each i the detours over each k, against all j at once.
+// triples checks the axioms about three rows: for each i the detours over each k, against all j at
+// once.
 func (r *Report) triples(ctx context.Context, d *mat.Dense, slack float64) error {
 	n, _ := d.Dims()
 	triangle, ultra := make([]*Violation, n), make([]*Violation, n)
@@ -115,7 +121,8 @@ func (r *Report) triples(ctx context.Context, d *mat.Dense, slack float64) error
 				byT = max(byT, from[j]-(ik+kj))
 				byU = max(byU, from[j]-max(ik, kj))
 			}
-			// Most rows hold no offence worse than those before: only then is it worth while to look where it is.
+			// Most rows hold no offence worse than those before: only then is it worth while to
+			// look where it is.
 			if byT > slack && (triangle[i] == nil || byT > triangle[i].By) {
 				triangle[i] = &Violation{By: byT, I: i, K: k, J: where(from, d.RawRowView(k), func(ij, kj float64) bool { return ij-(ik+kj) == byT })}
 			}

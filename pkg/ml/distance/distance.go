@@ -1,9 +1,11 @@
-// Package distance measures how far apart two observations are: vectors by the metrics of Minkowski's family, by angle and by
-// correlation; strings and other sequences by the edits that lead from one to the other. It computes whole tables of distances on all
-// processors, and checks a table for the axioms of a metric.
+// Package distance measures how far apart two observations are: vectors by the metrics of
+// Minkowski's family, by angle and by correlation; strings and other sequences by the edits that
+// lead from one to the other. It computes whole tables of distances on all processors, and checks a
+// table for the axioms of a metric.
 //
-// Four axioms make a function d a metric: d(a, b) = d(b, a); d(a, a) = 0; d(a, b) > 0 for a ≠ b; and the triangle inequality
-// d(a, c) ≤ d(a, b) + d(b, c). Axioms looks for the worst offender against each. The functions here that break one say so.
+// Four axioms make a function d a metric: d(a, b) = d(b, a); d(a, a) = 0; d(a, b) > 0 for a ≠ b;
+// and the triangle inequality d(a, c) ≤ d(a, b) + d(b, c). Axioms looks for the worst offender
+// against each. The functions here that break one say so.
 package distance
 
 import (
@@ -11,8 +13,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A Metric gives the distance of two vectors of equal length. Every value of this package that is one is safe for concurrent use; so must
-// be a caller's own. The name is a courtesy: not each of them keeps the four axioms.
+// A Metric gives the distance of two vectors of equal length. Every value of this package that is
+// one is safe for concurrent use; so must be a caller's own. The name is a courtesy: not each of
+// them keeps the four axioms.
 type Metric interface {
 	Distance(a, b []float64) float64
 }
@@ -23,10 +26,12 @@ type Func func(a, b []float64) float64
 // Distance calls f.
 func (f Func) Distance(a, b []float64) float64 { return f(a, b) }
 
-// kernel is what a metric of this package offers beside Distance: one vector against many rows at once.
+// kernel is what a metric of this package offers beside Distance: one vector against many rows at
+// once.
 type kernel interface {
 	Metric
-	// prepare checks the metric's options and returns x in the form that rows takes, which may be x itself.
+	// prepare checks the metric's options and returns x in the form that rows takes, which may be x
+	// itself.
 	prepare(method string, x *mat.Dense) (*mat.Dense, error)
 	// rows sets dst[i] to the distance of a from row i of rows, which lie stride apart.
 	rows(dst, a, rows []float64, stride int)
@@ -53,15 +58,16 @@ func kernelOf(m Metric) kernel {
 	return foreign{m}
 }
 
-// Rows gives the distances between the rows of two matrices a stretch at a time, for methods that need no whole table. It is safe for
-// concurrent use.
+// Rows gives the distances between the rows of two matrices a stretch at a time, for methods that
+// need no whole table. It is safe for concurrent use.
 type Rows struct {
 	kernel kernel
 	x, y   *mat.Dense
 }
 
-// NewRows prepares the rows of x (n×d) and y (m×d) for a metric; a nil y means x, a nil metric Euclidean. The errors are those of ml.Dense, ml.ErrShape for
-// unequal numbers of columns, and what the metric can't measure, such as the angle of a row of zeros.
+// NewRows prepares the rows of x (n×d) and y (m×d) for a metric; a nil y means x, a nil metric
+// Euclidean. The errors are those of ml.Dense, ml.ErrShape for unequal numbers of columns, and what
+// the metric can't measure, such as the angle of a row of zeros.
 func NewRows(metric Metric, x, y mat.Matrix) (*Rows, error) {
 	return newRows("distance.NewRows", metric, x, y)
 }

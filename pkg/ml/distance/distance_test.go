@@ -67,7 +67,8 @@ func TestEqualsSciPy(t *testing.T) {
 	}
 }
 
-// Where squares overflow or vanish the distance must still be right: each metric is homogeneous, d(sa, sb) = s·d(a, b).
+// Where squares overflow or vanish the distance must still be right: each metric is homogeneous,
+// d(sa, sb) = s·d(a, b).
 func TestScales(t *testing.T) {
 	a, b := []float64{1, -2, 0.5, 3, 1e-3}, []float64{0.25, 1, 0.5, -2, 1}
 	for name, m := range metrics {

@@ -11,12 +11,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Edit is the edit distance of Levenshtein (1966): the least number of characters to insert, delete or replace that turns a into b. It is a
-// metric. Characters are Unicode code points; bytes that are no UTF-8 count as one each. It costs O(len(a)·len(b)/64).
+// Edit is the edit distance of Levenshtein (1966): the least number of characters to insert, delete
+// or replace that turns a into b. It is a metric. Characters are Unicode code points; bytes that
+// are no UTF-8 count as one each. It costs O(len(a)·len(b)/64).
 func Edit(a, b string) int { return EditOf([]rune(a), []rune(b)) }
 
-// EditOf is Edit for sequences of anything comparable: words of a sentence, base pairs, moves of a game. An element that differs from itself, as
-// NaN does, matches nothing.
+// EditOf is Edit for sequences of anything comparable: words of a sentence, base pairs, moves of a
+// game. An element that differs from itself, as NaN does, matches nothing.
 func EditOf[T comparable](a, b []T) int {
 	if len(a) > len(b) {
 		a, b = b, a
@@ -39,9 +40,10 @@ func EditOf[T comparable](a, b []T) int {
 	return d
 }
 
-// EditTable returns the n×m table of edit distances between two lists of strings; a nil b means a. It runs on all processors, eight strings
-// of at most 64 characters at a time in one register. The error is ml.ErrEmpty for a list without strings, ml.ErrShape for a table of
-// more than 2³¹ numbers, and ctx.Err().
+// EditTable returns the n×m table of edit distances between two lists of strings; a nil b means a.
+// It runs on all processors, eight strings of at most 64 characters at a time in one register. The
+// error is ml.ErrEmpty for a list without strings, ml.ErrShape for a table of more than 2³¹
+// numbers, and ctx.Err().
 func EditTable(ctx context.Context, a, b []string) (*mat.Dense, error) {
 	const method = "distance.EditTable"
 	if b == nil {
@@ -82,8 +84,8 @@ type editTable struct {
 	out     *mat.Dense
 }
 
-// fill takes the strings of either side that fit into a word as patterns, eight at once, against all of the other side; what is
-// left are pairs of two long strings.
+// fill takes the strings of either side that fit into a word as patterns, eight at once, against
+// all of the other side; what is left are pairs of two long strings.
 func (t *editTable) fill(ctx context.Context) error {
 	shortX, longX := byLength(t.x)
 	shortY, longY := byLength(t.y)
@@ -159,7 +161,8 @@ func (t *editTable) lanes(ctx context.Context, which []int, patterns [][]int32, 
 	return err
 }
 
-// advance runs texts of any length through the kernel in stretches, between which it looks at the context.
+// advance runs texts of any length through the kernel in stretches, between which it looks at the
+// context.
 func advance(ctx context.Context, masks [][width]uint64, text []int32, late *atomic.Bool) (plus, minus [width]uint64) {
 	for lane := range plus {
 		plus[lane] = ^uint64(0) // the first column of the table is 0, 1, 2, …
@@ -175,9 +178,10 @@ func advance(ctx context.Context, masks [][width]uint64, text []int32, late *ato
 	return plus, minus
 }
 
-// plainColumns moves eight bit-parallel tables over a text (Myers, 1999, as stated by Hyyrö, 2003). In the table of edit distances neighbors
-// differ by −1, 0 or 1; plus and minus hold, for each of 64 rows at once, whether the step down the column is +1 or −1. The distance is the
-// sum of the last column's steps and of the first row, which is the text's length.
+// plainColumns moves eight bit-parallel tables over a text (Myers, 1999, as stated by Hyyrö, 2003).
+// In the table of edit distances neighbors differ by −1, 0 or 1; plus and minus hold, for each of
+// 64 rows at once, whether the step down the column is +1 or −1. The distance is the sum of the
+// last column's steps and of the first row, which is the text's length.
 func plainColumns(masks [][width]uint64, text []int32, plus, minus *[width]uint64) {
 	for _, id := range text {
 		m := &masks[id]
@@ -187,8 +191,8 @@ func plainColumns(masks [][width]uint64, text []int32, plus, minus *[width]uint6
 	}
 }
 
-// column is one word of one step: match says where the text's character stands in the pattern, up and down are the steps along the row above, which
-// come back for the row below.
+// column is one word of one step: match says where the text's character stands in the pattern, up
+// and down are the steps along the row above, which come back for the row below.
 func column(match, plus, minus, up, down uint64) (newPlus, newMinus, upOut, downOut uint64) {
 	x := match | down
 	diagonal := (((x & plus) + plus) ^ plus) | x | minus

@@ -1,8 +1,10 @@
 #include "textflag.h"
 
-// Eight bit-parallel tables of edit distances, four in each of two registers, over a text: plainColumns in edit.go says what is computed.
+// Eight bit-parallel tables of edit distances, four in each of two registers, over a text:
+// plainColumns in edit.go says what is computed.
 //
-// Y0, Y1: plus; Y2, Y3: minus; Y15: all ones. For one half: match in M, then D diagonal, A along, G against.
+// Y0, Y1: plus; Y2, Y3: minus; Y15: all ones. For one half: match in M, then D diagonal, A along, G
+// against.
 //   D = (((M & P) + P) ^ P) | M | N
 //   A = N | ^(D | P)      G = D & P
 //   A = A<<1 | 1          G = G<<1

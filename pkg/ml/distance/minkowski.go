@@ -8,11 +8,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Euclidean is the length of the straight line, (Σ (aⱼ−bⱼ)²)^½. It is computed from the differences, without the cancellation of
-// ‖a‖²−2a·b+‖b‖², and neither overflows nor vanishes where the result does not.
+// Euclidean is the length of the straight line, (Σ (aⱼ−bⱼ)²)^½. It is computed from the
+// differences, without the cancellation of ‖a‖²−2a·b+‖b‖², and neither overflows nor vanishes where
+// the result does not.
 type Euclidean struct{}
 
-// SqEuclidean is the square of Euclidean. It breaks the triangle inequality: of 0, 1 and 2 on a line, 4 > 1 + 1.
+// SqEuclidean is the square of Euclidean. It breaks the triangle inequality: of 0, 1 and 2 on a
+// line, 4 > 1 + 1.
 type SqEuclidean struct{}
 
 // Manhattan is the way along the axes, Σ |aⱼ−bⱼ|: Minkowski's with r = 1.
@@ -21,10 +23,12 @@ type Manhattan struct{}
 // Chebyshev is the largest difference, max |aⱼ−bⱼ|: the sup norm, Minkowski's limit for r → ∞.
 type Chebyshev struct{}
 
-// Hamming counts the places in which two vectors differ. On vectors of zeros and ones it is Manhattan. SciPy's hamming is this number over the number of places.
+// Hamming counts the places in which two vectors differ. On vectors of zeros and ones it is
+// Manhattan. SciPy's hamming is this number over the number of places.
 type Hamming struct{}
 
-// Minkowski is (Σ |aⱼ−bⱼ|^r)^(1/r). It is a metric for r ≥ 1; for 0 < r < 1 it breaks the triangle inequality, and its unit ball is not convex.
+// Minkowski is (Σ |aⱼ−bⱼ|^r)^(1/r). It is a metric for r ≥ 1; for 0 < r < 1 it breaks the triangle
+// inequality, and its unit ball is not convex.
 type Minkowski struct {
 	R float64 // r > 0, +Inf for Chebyshev; 0 means 2
 }
@@ -52,7 +56,8 @@ func (Hamming) Distance(a, b []float64) float64 {
 	return float64(n)
 }
 
-// Distance returns Minkowski's distance; it is NaN for a negative R and an R that is NaN, which tables refuse with an error.
+// Distance returns Minkowski's distance; it is NaN for a negative R and an R that is NaN, which
+// tables refuse with an error.
 func (m Minkowski) Distance(a, b []float64) float64 {
 	switch r := m.r(); {
 	case r == 1:
@@ -123,7 +128,8 @@ func (m Minkowski) rows(dst, a, rows []float64, stride int) {
 	}
 }
 
-// root is the square root of the sum of squares s, or, where the squares have overflowed or lost digits to underflow, what it should have been.
+// root is the square root of the sum of squares s, or, where the squares have overflowed or lost
+// digits to underflow, what it should have been.
 func root(s float64, a, b []float64) float64 {
 	if s > tiny && s < huge {
 		return math.Sqrt(s)
@@ -140,10 +146,12 @@ func root(s float64, a, b []float64) float64 {
 	return most * math.Sqrt(s)
 }
 
-// Between them a sum of powers has neither overflowed nor lost digits: 1e-16 below them in every term is still a normal number.
+// Between them a sum of powers has neither overflowed nor lost digits: 1e-16 below them in every
+// term is still a normal number.
 const tiny, huge = 1e-290, 1e290
 
-// power is Minkowski's distance for a general r; buffer is for working in and may be shorter than a.
+// power is Minkowski's distance for a general r; buffer is for working in and may be shorter than
+// a.
 func power(r float64, a, b, buffer []float64) float64 {
 	var s float64
 	switch r {

@@ -10,11 +10,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Cross returns the n×m table of distances between the rows of x (n×d) and the rows of y (m×d); a nil metric means Euclidean. It
-// costs O(nmd), on all processors.
+// Cross returns the n×m table of distances between the rows of x (n×d) and the rows of y (m×d); a
+// nil metric means Euclidean. It costs O(nmd), on all processors.
 //
-// The errors are those of NewRows, ml.ErrNotFinite for a distance that overflows or that a caller's metric gets wrong, with its rows, ml.ErrShape for a
-// table of more than 2³¹ numbers, and ctx.Err().
+// The errors are those of NewRows, ml.ErrNotFinite for a distance that overflows or that a caller's
+// metric gets wrong, with its rows, ml.ErrShape for a table of more than 2³¹ numbers, and
+// ctx.Err().
 func Cross(ctx context.Context, x, y mat.Matrix, metric Metric) (*mat.Dense, error) {
 	const method = "distance.Cross"
 	if y == nil {
@@ -36,8 +37,8 @@ func Cross(ctx context.Context, x, y mat.Matrix, metric Metric) (*mat.Dense, err
 	return out, nil
 }
 
-// Pairwise returns the symmetric n×n table of distances between the rows of x; a nil metric means Euclidean. Each pair is computed once.
-// The errors are those of Cross.
+// Pairwise returns the symmetric n×n table of distances between the rows of x; a nil metric means
+// Euclidean. Each pair is computed once. The errors are those of Cross.
 func Pairwise(ctx context.Context, x mat.Matrix, metric Metric) (*mat.SymDense, error) {
 	const method = "distance.Pairwise"
 	r, err := newRows(method, metric, x, nil)
@@ -63,8 +64,9 @@ func Pairwise(ctx context.Context, x mat.Matrix, metric Metric) (*mat.SymDense, 
 	return out, nil
 }
 
-// Condensed returns the n(n−1)/2 distances between the rows of x, in the order (0,1), (0,2), …, (0,n−1), (1,2), … of SciPy's
-// pdist; Index says where a pair lies. It takes half of Pairwise's memory. The errors are those of Cross.
+// Condensed returns the n(n−1)/2 distances between the rows of x, in the order (0,1), (0,2), …,
+// (0,n−1), (1,2), … of SciPy's pdist; Index says where a pair lies. It takes half of Pairwise's
+// memory. The errors are those of Cross.
 func Condensed(ctx context.Context, x mat.Matrix, metric Metric) ([]float64, error) {
 	const method = "distance.Condensed"
 	r, err := newRows(method, metric, x, nil)
@@ -100,8 +102,9 @@ func tooLarge(method string, n, m int) error {
 	return ml.BadShape(method, "a table of %d×%d distances takes %.0f GiB, want at most 16: use NewRows, or package neighbors", n, m, float64(n)*float64(m)*8/(1<<30))
 }
 
-// fill computes a table, tile by tile, so that a stretch of y stays in the cache while some rows of x pass by. where gives the part of the output that belongs to row i and columns lo to hi, or what is wanted of
-// it, and the column at which that begins.
+// fill computes a table, tile by tile, so that a stretch of y stays in the cache while some rows of
+// x pass by. where gives the part of the output that belongs to row i and columns lo to hi, or what
+// is wanted of it, and the column at which that begins.
 func (r *Rows) fill(ctx context.Context, method string, where func(i, lo, hi int) (part []float64, from int)) error {
 	n, m := r.Dims()
 	_, d := r.x.Dims()

@@ -48,9 +48,9 @@ func Normal(seed uint64, n, d int) *mat.Dense {
 	return x
 }
 
-// Gap is the largest |got − want| / max(1, |want|): an absolute error of small numbers, a relative one
-// of large numbers. It is +Inf where the lengths differ or one of the numbers alone is NaN; numbers that
-// are equal, infinities and two NaN among them, have no gap.
+// Gap is the largest |got − want| / max(1, |want|): an absolute error of small numbers, a relative
+// one of large numbers. It is +Inf where the lengths differ or one of the numbers alone is NaN;
+// numbers that are equal, infinities and two NaN among them, have no gap.
 func Gap(got, want []float64) (gap float64) {
 	if len(got) != len(want) {
 		return math.Inf(1)
@@ -67,8 +67,8 @@ func Gap(got, want []float64) (gap float64) {
 	return gap
 }
 
-// MatrixGap is the largest |got − want| of two matrices, +Inf where their shapes differ or a difference is
-// NaN.
+// MatrixGap is the largest |got − want| of two matrices, +Inf where their shapes differ or a
+// difference is NaN.
 func MatrixGap(got, want mat.Matrix) (gap float64) {
 	n, d := got.Dims()
 	if r, c := want.Dims(); r != n || c != d {

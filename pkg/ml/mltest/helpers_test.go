@@ -79,7 +79,8 @@ func TestHelpersComplain(t *testing.T) {
 	}
 }
 
-// A call that does not look at its context is caught, whether it works or sleeps; one that looks is not, nor one that is done before.
+// A call that does not look at its context is caught, whether it works or sleeps; one that looks is
+// not, nor one that is done before.
 func TestPrompt(t *testing.T) {
 	toil := func(d time.Duration) {
 		for since := work(); work()-since < d; {

@@ -1,5 +1,7 @@
-// Package mltest holds every method of the library to what all of them promise: the same answer for the same seed on any number of processors, the caller's
-// data left alone, any kind of matrix, errors that say what is wrong, prompt cancellation, models that survive a file. A method's test file calls it once:
+// Package mltest holds every method of the library to what all of them promise: the same answer for
+// the same seed on any number of processors, the caller's data left alone, any kind of matrix,
+// errors that say what is wrong, prompt cancellation, models that survive a file. A method's test
+// file calls it once:
 //
 //	func TestConformance(t *testing.T) {
 //		k := cluster.KMeans{K: 3}
@@ -31,7 +33,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Method is a method with options set, and what its model offers. Only Fit is needed; a check whose hook is nil is left out.
+// Method is a method with options set, and what its model offers. Only Fit is needed; a check whose
+// hook is nil is left out.
 type Method[M any] struct {
 	Fit       func(ctx context.Context, x mat.Matrix) (*M, error)
 	Iterate   func(ctx context.Context, x mat.Matrix) iter.Seq2[*M, error]

@@ -14,7 +14,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// signModel labels rows by the sign of their first column: a method simple enough to be right, and to be broken in one way at a time.
+// signModel labels rows by the sign of their first column: a method simple enough to be right, and
+// to be broken in one way at a time.
 type signModel struct {
 	Labels []int
 	Mean   *mat.Dense

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// prompt is how much a method may still work after its context has ended, on each processor. It is time of
-// the processors and not of the clock, so that a machine with other work to do changes nothing; asleep is
-// what the clock may show for one that waits.
+// prompt is how much a method may still work after its context has ended, on each processor. It is
+// time of the processors and not of the clock, so that a machine with other work to do changes
+// nothing; asleep is what the clock may show for one that waits.
 const (
 	prompt = 100 * time.Millisecond
 	asleep = 5 * time.Second
@@ -38,9 +38,9 @@ func (s stopwatch) late() error {
 	return nil
 }
 
-// Prompt ends a call's context after some time and wants the call to return context.Canceled soon: with
-// less than 100 ms of work left on each processor. A call that is done before then is fine too; stopped
-// says whether it was not.
+// Prompt ends a call's context after some time and wants the call to return context.Canceled soon:
+// with less than 100 ms of work left on each processor. A call that is done before then is fine
+// too; stopped says whether it was not.
 func Prompt(t testing.TB, what string, after time.Duration, call func(ctx context.Context) error) (stopped bool) {
 	t.Helper()
 	return PromptAt(t, what, func(ctx context.Context, end func()) error {
@@ -49,8 +49,8 @@ func Prompt(t testing.TB, what string, after time.Duration, call func(ctx contex
 	})
 }
 
-// PromptAt is Prompt for a call that ends its context itself, at a moment that matters. It may be called
-// three times, since garbage of an earlier test may be collected meanwhile.
+// PromptAt is Prompt for a call that ends its context itself, at a moment that matters. It may be
+// called three times, since garbage of an earlier test may be collected meanwhile.
 func PromptAt(t testing.TB, what string, call func(ctx context.Context, end func()) error) (stopped bool) {
 	t.Helper()
 	var late error

@@ -18,9 +18,11 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Saved holds a type of model to a file that was written when its format was released, which must load for ever: a sample in which every exported field has a value of its own.
-// Where LATENT_WRITE_TESTDATA is set and there is no file, it is written first. A file whose format has been released is never written again: a field that is added to
-// a model later must load as what its absence means.
+// Saved holds a type of model to a file that was written when its format was released, which must
+// load for ever: a sample in which every exported field has a value of its own. Where
+// LATENT_WRITE_TESTDATA is set and there is no file, it is written first. A file whose format has
+// been released is never written again: a field that is added to a model later must load as what
+// its absence means.
 func Saved[M any](t *testing.T, path string) {
 	t.Helper()
 	if err := saved[M](path); err != nil {
@@ -55,9 +57,11 @@ func toWrite(path string) bool {
 	return os.IsNotExist(err) && os.Getenv("LATENT_WRITE_TESTDATA") != ""
 }
 
-// Stays holds a type of model to a small trained one, which was written to a .zip when its format was released, and to the numbers that it said then, in the .json beside it: arrays that
-// load and are taken for something else would give others. They must agree to 1e-5 of themselves, which leaves room for the rounding of a backend. It returns the model.
-// Where LATENT_WRITE_TESTDATA is set and there is no file, both are written first, as Saved does.
+// Stays holds a type of model to a small trained one, which was written to a .zip when its format
+// was released, and to the numbers that it said then, in the .json beside it: arrays that load and
+// are taken for something else would give others. They must agree to 1e-5 of themselves, which
+// leaves room for the rounding of a backend. It returns the model. Where LATENT_WRITE_TESTDATA is
+// set and there is no file, both are written first, as Saved does.
 func Stays[M any](t *testing.T, path string, train func() (*M, error), says func(*M) ([]float64, error)) *M {
 	t.Helper()
 	m, err := stays(path, train, says)
@@ -125,8 +129,10 @@ func write[M any](path, numbers string, train func() (*M, error), says func(*M) 
 	return ml.Save(path, m) // last: without it the next run writes both again
 }
 
-// Encodes holds what a model's coder makes of symbols to the checksum of the code that it made when its format was released: such files are in the hands of those who wrote them. And it
-// holds the decoder to give the symbols back. The last four bytes of a code, which are a checksum already, are left out.
+// Encodes holds what a model's coder makes of symbols to the checksum of the code that it made when
+// its format was released: such files are in the hands of those who wrote them. And it holds the
+// decoder to give the symbols back. The last four bytes of a code, which are a checksum already,
+// are left out.
 func Encodes(t *testing.T, name string, symbols []int, want uint32, encode func([]int) ([]byte, error), decode func([]byte) ([]int, error)) {
 	t.Helper()
 	if err := encodes(symbols, want, encode, decode); err != nil {
@@ -155,7 +161,8 @@ func encodes(symbols []int, want uint32, encode func([]int) ([]byte, error), dec
 	return nil
 }
 
-// Stripes are rows of symbols that need no random numbers: i²/2 + 3ij/2 + j/2, rounded down, modulo levels.
+// Stripes are rows of symbols that need no random numbers: i²/2 + 3ij/2 + j/2, rounded down, modulo
+// levels.
 func Stripes(n, d, levels int) *mat.Dense {
 	x := mat.NewDense(n, d, nil)
 	x.Apply(func(i, j int, _ float64) float64 { return float64((i*i + 3*i*j + j) / 2 % levels) }, x)
@@ -199,8 +206,9 @@ func fieldsOf(path string) (map[string]bool, error) {
 	return has, nil
 }
 
-// fill sets every exported field that a file would hold to a value that its name alone decides, so that
-// a new field changes nothing about the others. Where has is given, fields that it lacks stay zero.
+// fill sets every exported field that a file would hold to a value that its name alone decides, so
+// that a new field changes nothing about the others. Where has is given, fields that it lacks stay
+// zero.
 func fill(v reflect.Value, name string, has map[string]bool) {
 	if v.Kind() == reflect.Struct {
 		for i := range v.NumField() {

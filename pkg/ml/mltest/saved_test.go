@@ -22,7 +22,8 @@ func caught(t *testing.T, err error, what string) {
 	}
 }
 
-// A file of other values, one that is missing and one that is cut off are caught; and no file is written unasked.
+// A file of other values, one that is missing and one that is cut off are caught; and no file is
+// written unasked.
 func TestSavedCatchesOtherFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sign.zip")
 	caught(t, saved[signModel](path), "sign.zip")
@@ -48,7 +49,8 @@ func TestSavedCatchesOtherFiles(t *testing.T) {
 	caught(t, saved[signModel](path), "want")
 }
 
-// A model that says something else than it did is caught, number by number: another value, another number of them, none, a NaN, an error.
+// A model that says something else than it did is caught, number by number: another value, another
+// number of them, none, a NaN, an error.
 func TestStaysCatchesWhatChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sign.zip")
 	train := func() (*signModel, error) { return &signModel{Mean: mat.NewDense(1, 1, []float64{2}), Score: 1}, nil }
@@ -89,7 +91,8 @@ func TestStaysCatchesWhatChanged(t *testing.T) {
 	}
 }
 
-// A code of other bytes, of too few, symbols that come back changed, and a coder's errors are caught.
+// A code of other bytes, of too few, symbols that come back changed, and a coder's errors are
+// caught.
 func TestEncodesCatchesWhatChanged(t *testing.T) {
 	symbols, code := []int{3, 1, 2}, []byte{7, 7, 1, 2, 3, 4}
 	want := crc32.ChecksumIEEE(code[:2])

@@ -1,5 +1,6 @@
-// Package guard is the first thing that starts in the student's process: whoever imports it is held, before any other code of theirs runs,
-// to limits of time and memory, and on Linux to the system calls that computing needs.
+// Package guard is the first thing that starts in the student's process: whoever imports it is
+// held, before any other code of theirs runs, to limits of time and memory, and on Linux to the
+// system calls that computing needs.
 package guard
 
 import (

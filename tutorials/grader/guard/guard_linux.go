@@ -46,9 +46,10 @@ const (
 	cloneThread   = 0x00010000
 )
 
-// filter allows what Go's runtime needs to compute and to answer on open files. A new thread is allowed, a new process is not. Opening a
-// file, a socket, another program ends the process by SIGSYS, which it can neither catch nor hide, so that the grader can say so; what else
-// there is fails with EPERM.
+// filter allows what Go's runtime needs to compute and to answer on open files. A new thread is
+// allowed, a new process is not. Opening a file, a socket, another program ends the process by
+// SIGSYS, which it can neither catch nor hide, so that the grader can say so; what else there is
+// fails with EPERM.
 func filter() error {
 	program := []syscall.SockFilter{
 		{Code: loadWord, K: offsetArch},

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// The test's own binary is the student's process, held by this package's init, when doVar names what to do.
+// The test's own binary is the student's process, held by this package's init, when doVar names
+// what to do.
 const doVar = "LATENT_TEST_DO"
 
 func TestMain(m *testing.M) {

@@ -1,6 +1,7 @@
-// Package wire carries calls from hidden tests to a student's functions. The tests and the answers they expect are in one process, the
-// student's code in another that is shut in; between them go arguments one way and results the other, so that nothing worth reading is
-// within the student's reach and nothing the student prints can pass for a result.
+// Package wire carries calls from hidden tests to a student's functions. The tests and the answers
+// they expect are in one process, the student's code in another that is shut in; between them go
+// arguments one way and results the other, so that nothing worth reading is within the student's
+// reach and nothing the student prints can pass for a result.
 package wire
 
 import (
@@ -84,7 +85,8 @@ func appendMatrix(b []byte, m mat.Matrix) []byte {
 	return b
 }
 
-// decodeValue reads into v what appendValue wrote and returns the rest. It believes nothing: b comes from the student's process.
+// decodeValue reads into v what appendValue wrote and returns the rest. It believes nothing: b
+// comes from the student's process.
 func decodeValue(b []byte, v reflect.Value) ([]byte, error) {
 	switch v.Type() {
 	case dense:
@@ -183,7 +185,8 @@ func decodeMatrix(b []byte) (rows, cols int, data []float64, rest []byte, err er
 	return int(r), int(c), data, b[8*len(data):], nil
 }
 
-// restore writes into the caller's value what the callee left in its copy, so that a function that changes its arguments is seen to.
+// restore writes into the caller's value what the callee left in its copy, so that a function that
+// changes its arguments is seen to.
 func restore(to, from reflect.Value) {
 	if to.Kind() == reflect.Pointer && !to.IsNil() && !from.IsNil() {
 		switch t := to.Interface().(type) {

@@ -86,7 +86,8 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// What a function did to its arguments is seen by the test that called it, as far as Go would show it.
+// What a function did to its arguments is seen by the test that called it, as far as Go would show
+// it.
 func TestRestore(t *testing.T) {
 	labels, x := []int{1, 2, 3}, mat.NewDense(1, 2, []float64{1, 2})
 	m := mixture{Weights: []float64{1}, Means: mat.NewDense(1, 1, []float64{5}), Covs: []*mat.SymDense{mat.NewSymDense(1, []float64{1})}}
@@ -116,7 +117,8 @@ func TestUnsendable(t *testing.T) {
 	}
 }
 
-// Replies come from the student's process: any bytes must be an error or a value, never a panic, and never take much more memory than they are long.
+// Replies come from the student's process: any bytes must be an error or a value, never a panic,
+// and never take much more memory than they are long.
 func FuzzDecode(f *testing.F) {
 	some := mixture{Weights: []float64{1}, Means: mat.NewDense(1, 2, nil), Covs: []*mat.SymDense{mat.NewSymDense(2, nil)}, Name: "a", Deep: [][]int{{1}, {}}, Next: &mixture{}}
 	f.Add(encode(f, &some))

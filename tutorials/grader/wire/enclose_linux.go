@@ -7,8 +7,9 @@ import (
 	"syscall"
 )
 
-// enclose puts the process into namespaces of its own: no network but an empty one, no other process in sight, an ordinary user, and for
-// all files the folder of its binary. It needs no privilege where the kernel lets users make namespaces.
+// enclose puts the process into namespaces of its own: no network but an empty one, no other
+// process in sight, an ordinary user, and for all files the folder of its binary. It needs no
+// privilege where the kernel lets users make namespaces.
 func enclose(cmd *exec.Cmd) {
 	root := filepath.Dir(cmd.Path)
 	cmd.Path, cmd.Args, cmd.Dir = "/"+filepath.Base(cmd.Path), []string{"answer"}, "/"

@@ -22,7 +22,8 @@ const (
 	replyFile = 4
 )
 
-// Serve answers calls of the student's functions, by name, until there are no more. It runs in the student's process.
+// Serve answers calls of the student's functions, by name, until there are no more. It runs in the
+// student's process.
 func Serve(functions map[string]any) {
 	calls, replies := bufio.NewReader(os.NewFile(callsFile, "calls")), os.NewFile(replyFile, "replies")
 	for {
@@ -90,7 +91,8 @@ func failure(kind byte, what, place string) []byte {
 	return b
 }
 
-// where returns the innermost function of the student's that a panic passed through, and its line. Lines of answers are in files named "cell of …".
+// where returns the innermost function of the student's that a panic passed through, and its line.
+// Lines of answers are in files named "cell of …".
 func where() (function, line string) {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])

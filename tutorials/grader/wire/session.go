@@ -18,7 +18,8 @@ import (
 	"github.com/golatent/latent/tutorials/grader/guard"
 )
 
-// Run says how the student's process is to be run. The grader hands it to the tests' process in the variable LATENT_RUN.
+// Run says how the student's process is to be run. The grader hands it to the tests' process in the
+// variable LATENT_RUN.
 type Run struct {
 	Binary string        // in a folder of its own, which becomes the process's root
 	Wall   time.Duration // for all calls of one test together
@@ -26,7 +27,8 @@ type Run struct {
 	Open   bool // without namespaces; for tests of the other fences
 }
 
-// Report is what the tests' process says beside its log, as JSON, on the file descriptor ReportFile.
+// Report is what the tests' process says beside its log, as JSON, on the file descriptor
+// ReportFile.
 type Report struct {
 	Trespass bool   // the student's process was ended because it asked for a file, the network or another process
 	Printed  string // what the student's code printed, cut
@@ -50,7 +52,8 @@ type session struct {
 	killed   bool   // by this side
 }
 
-// start runs the student's binary without network, files and other processes as far as the system can shut them off.
+// start runs the student's binary without network, files and other processes as far as the system
+// can shut them off.
 func start(run Run) (*session, error) {
 	s := &session{run: run, exited: make(chan struct{}), deadline: time.Now().Add(run.Wall)}
 	callsIn, calls, err := os.Pipe()
@@ -96,7 +99,8 @@ func start(run Run) (*session, error) {
 	return s, nil
 }
 
-// call sends one call and stores results; args and results are pointers. The error is for the student to read.
+// call sends one call and stores results; args and results are pointers. The error is for the
+// student to read.
 func (s *session) call(name string, args, results []any) error {
 	if s.over != nil {
 		return s.over
@@ -169,7 +173,8 @@ func on(name string, args []any) string {
 	return check.Call(name, in...)
 }
 
-// autopsy says in words why no reply came. What the process printed is its own word, so it decides nothing but the wording.
+// autopsy says in words why no reply came. What the process printed is its own word, so it decides
+// nothing but the wording.
 func (s *session) autopsy(err error) string {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.kill()
@@ -189,7 +194,8 @@ func (s *session) autopsy(err error) string {
 	case strings.Contains(out, "stack overflow") || strings.Contains(out, "stack exceeds"):
 		return " called itself without end (stack overflow)"
 	case !s.killed && s.signal() == syscall.SIGKILL && state.UserTime()+state.SystemTime() >= time.Duration(s.run.Limits.Seconds)*time.Second/2:
-		// The kernel limits the time that it counts by ticks, and reports one that is more exact and can be shorter.
+		// The kernel limits the time that it counts by ticks, and reports one that is more exact
+		// and can be shorter.
 		return fmt.Sprintf(" gave no answer in time: it used up its %d s of processor time", s.run.Limits.Seconds)
 	}
 	for line := range strings.Lines(out) {
@@ -200,7 +206,8 @@ func (s *session) autopsy(err error) string {
 	return fmt.Sprintf(" ended the whole program (%v) instead of returning", state)
 }
 
-// trespass reports whether the filter of system calls ended the process. The kernel says so, not the process.
+// trespass reports whether the filter of system calls ended the process. The kernel says so, not
+// the process.
 func (s *session) trespass() bool { return s.signal() == syscall.SIGSYS }
 
 // signal is what ended the process, 0 if it ended by itself.
@@ -256,7 +263,8 @@ func (c *clipped) String() string {
 	return c.b.String()
 }
 
-// excerpt is the first lines of what a student's code printed, without the runtime's account of a crash.
+// excerpt is the first lines of what a student's code printed, without the runtime's account of a
+// crash.
 func excerpt(out string) string {
 	var keep []string
 	for line := range strings.Lines(out) {
@@ -278,7 +286,8 @@ func excerpt(out string) string {
 
 var current *session
 
-// Call is what stands in for a student's function in the tests' process. If the function does not answer, it panics with a check.Stop.
+// Call is what stands in for a student's function in the tests' process. If the function does not
+// answer, it panics with a check.Stop.
 func Call(name string, args, results []any) {
 	if current == nil {
 		var run Run
@@ -296,7 +305,8 @@ func Call(name string, args, results []any) {
 	}
 }
 
-// Main runs the tests, then reports on the student's process. It is what TestMain does in the tests' process.
+// Main runs the tests, then reports on the student's process. It is what TestMain does in the
+// tests' process.
 func Main(m *testing.M) int {
 	status := m.Run()
 	var report Report

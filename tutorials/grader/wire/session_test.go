@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// ownBinary is this test's own, copied before any process is started: one that starts while the copy is open for writing would keep it busy.
+// ownBinary is this test's own, copied before any process is started: one that starts while the
+// copy is open for writing would keep it busy.
 var ownBinary string
 
 func run(m *testing.M) int {
@@ -239,7 +240,8 @@ func TestNamespacesAlone(t *testing.T) {
 	}
 }
 
-// And here is the filter without namespaces, as in a container that forbids them. The report says so.
+// And here is the filter without namespaces, as in a container that forbids them. The report says
+// so.
 func TestFilterAlone(t *testing.T) {
 	s := student(t, func(r *Run) { r.Open = true })
 	var n int
