@@ -181,8 +181,8 @@ func cpuSeconds() float64 {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
-// peakMB is the largest resident set of this process so far, in MB of 2²⁰ bytes as driver.py reports
-// it.
+// peakMB is the largest resident set of this process so far, in MB of 2²⁰ bytes as driver.py
+// reports it.
 func peakMB() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
