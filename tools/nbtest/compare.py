@@ -1,15 +1,21 @@
-"""Compare what a notebook's cells say with what is committed, by what a reader relies on: words to the letter, numbers to the digits that are printed.
+"""Compare what a notebook's cells say with what is committed, by what a reader relies on: words to the
+letter, numbers to the digits that are printed.
 
-A number may differ by one unit of its last printed digit (12.3 and 12.4, 1.20e-3 and 1.21e-3), a whole number not at all. Another processor adds in another order, and may
-change a last digit; where it changes more, because a method is iterated or draws at random, the cell says how far its numbers hold:
+A number may differ by one unit of its last printed digit (12.3 and 12.4, 1.20e-3 and 1.21e-3), a
+whole number not at all. Another processor adds in another order, and may change a last digit; where
+it changes more, because a method is iterated or draws at random, the cell says how far its numbers
+hold:
 
     // tolerance: 5 %
     // tolerance: 0.02
     // tolerance: 3 in "nearest to a digit"
 
-The first two hold for every number that the cell prints but whole ones, the third for the lines that contain the words, and whole ones in them too; of several that apply the
-widest counts. Two bounds are known from the text: what nb.CheckClose has checked against its own bound (“1.91, expected 1.92 ± 0.01”) may differ by that much, and the ends of a range in
-a figure's description (“from −1.5 to 2.5”, “between 0 and 1”) by a twentieth of the range. Pictures themselves are not compared.
+The first two hold for every number that the cell prints but whole ones, the third for the lines
+that contain the words, and whole ones in them too; of several that apply the widest counts. Two
+bounds are known from the text: what nb.CheckClose has checked against its own bound (“1.91,
+expected 1.92 ± 0.01”) may differ by that much, and the ends of a range in a figure's description
+(“from −1.5 to 2.5”, “between 0 and 1”) by a twentieth of the range. Pictures themselves are not
+compared.
 """
 import re
 from decimal import Decimal

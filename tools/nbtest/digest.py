@@ -1,8 +1,10 @@
-"""What a notebook's outputs depend on, as a digest: the code of its cells, the packages of this module that they reach with all that those
-are built from, the versions of what comes from elsewhere, and XLA's plugin where a network runs. A notebook keeps in its metadata the digest that it was executed under
-(execute.py writes it, nothing else); where it is another one now, the notebook is stale.
+"""What a notebook's outputs depend on, as a digest: the code of its cells, the packages of this module
+that they reach with all that those are built from, the versions of what comes from elsewhere, and
+XLA's plugin where a network runs. A notebook keeps in its metadata the digest that it was executed
+under (execute.py writes it, nothing else); where it is another one now, the notebook is stale.
 
-The digest is the same on every machine: files count for every processor, and Go counts by the version of its language.
+The digest is the same on every machine: files count for every processor, and Go counts by the
+version of its language.
 """
 import hashlib
 import json

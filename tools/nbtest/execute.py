@@ -2,15 +2,21 @@
 
     python execute.py [--check] [--all] [--as PLAY] [--cached] [--jobs N] [NAME ...]
 
-Without --check the outputs are written into the notebooks (each replaced in one step, and only when all its cells succeeded), with the digest of what they depend on (digest.py)
-and the seconds that it took. With --check nothing is written: a cell that fails, or that says something else than what is committed (compare.py), fails the run.
+Without --check the outputs are written into the notebooks (each replaced in one step, and only when
+all its cells succeeded), with the digest of what they depend on (digest.py) and the seconds that it
+took. With --check nothing is written: a cell that fails, or that says something else than what is
+committed (compare.py), fails the run.
 
-NAME is a path or the beginning of a file's name: 03 picks notebooks/03-*.ipynb. --all is every notebook. Without either, those that are stale are executed: those whose recorded digest is not
-today's. With --check a sample of the others is executed too, as long as SAMPLE_SECONDS allow: which, the commit decides, and also which other processor is played for
-them, so that what is committed is looked at again and again, and on all that a reader may have. --as PLAY plays one by hand; the plays are in PLAYS. What is stale is not
-left unchecked: where --check has no time for it within LIMIT_SECONDS, that is a failure.
+NAME is a path or the beginning of a file's name: 03 picks notebooks/03-*.ipynb. --all is every
+notebook. Without either, those that are stale are executed: those whose recorded digest is not
+today's. With --check a sample of the others is executed too, as long as SAMPLE_SECONDS allow:
+which, the commit decides, and also which other processor is played for them, so that what is
+committed is looked at again and again, and on all that a reader may have. --as PLAY plays one by
+hand; the plays are in PLAYS. What is stale is not left unchecked: where --check has no time for it
+within LIMIT_SECONDS, that is a failure.
 
-What nb.Once and nb.Memo keep on disk goes to a folder of the run's own, so that every number is computed now; --cached uses the kept one, and records no digest.
+What nb.Once and nb.Memo keep on disk goes to a folder of the run's own, so that every number is
+computed now; --cached uses the kept one, and records no digest.
 """
 import argparse
 import concurrent.futures
