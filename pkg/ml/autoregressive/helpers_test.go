@@ -42,21 +42,9 @@ type withLogProb interface {
 	LogProb(ctx context.Context, x mat.Matrix) ([]float64, error)
 }
 
-// logProb is log p of each row, of a network or of a model that needs no context for it.
 func logProb(t testing.TB, m any, x mat.Matrix) []float64 {
 	t.Helper()
-	var l []float64
-	var err error
-	switch m := m.(type) {
-	case withLogProb:
-		l, err = m.LogProb(t.Context(), x)
-	case interface {
-		LogProb(x mat.Matrix) ([]float64, error)
-	}:
-		l, err = m.LogProb(x)
-	default:
-		t.Fatalf("a %T has no LogProb", m)
-	}
+	l, err := m.(withLogProb).LogProb(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}

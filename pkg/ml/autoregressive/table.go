@@ -176,7 +176,7 @@ func (m *TableModel) histogram(p []float64, r int) {
 }
 
 // LogProb returns log p of each row, in nats; −Inf where, without smoothing, something occurs that never did.
-func (m *TableModel) LogProb(x mat.Matrix) ([]float64, error) {
+func (m *TableModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	const method = "autoregressive.TableModel.LogProb"
 	y, err := symbols(method, x, m.Levels)
 	if err != nil {
@@ -188,6 +188,9 @@ func (m *TableModel) LogProb(x mat.Matrix) ([]float64, error) {
 	n, _ := y.Dims()
 	p, out := make([]float64, m.Levels), make([]float64, n)
 	for i := range n {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		row := y.RawRowView(i)
 		for j, v := range row {
 			m.conditional(p, row, j)
@@ -221,6 +224,9 @@ func (m *TableModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense
 	p := make([]float64, m.Levels)
 	x := mat.NewDense(n, m.Variables, nil)
 	for i := range n {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		r, row := rng.New(seed, i), x.RawRowView(i)
 		for j := range row {
 			m.conditional(p, row, j)

@@ -45,7 +45,7 @@ func TestIndependentBitsOfTheDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logp, err := m.LogProb(test)
+	logp, err := m.LogProb(t.Context(), test)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestFullContextIsTheJointHistogram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		logp, err := m.LogProb(x)
+		logp, err := m.LogProb(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestTableNormalizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			logp, err := m.LogProb(everyRow(5, 3))
+			logp, err := m.LogProb(t.Context(), everyRow(5, 3))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +172,7 @@ func TestTableRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.LogProb(mat.NewDense(1, 2, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := m.LogProb(t.Context(), mat.NewDense(1, 2, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("two columns for three: %v", err)
 	}
 	if _, err := m.Conditional([]float64{1, 0, 1}); !errors.Is(err, ml.ErrShape) {
@@ -199,7 +199,7 @@ func FuzzTable(f *testing.F) {
 		if err != nil {
 			return
 		}
-		logp, err := m.LogProb(x)
+		logp, err := m.LogProb(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -312,7 +312,7 @@ func (p *bernoulliLogs) posterior(joint, x *mat.Dense, logp []float64, labels []
 }
 
 // evaluate runs posterior over all rows of x.
-func (m *BernoulliModel) evaluate(method string, x mat.Matrix) (responsibilities *mat.Dense, logp []float64, labels []int, err error) {
+func (m *BernoulliModel) evaluate(ctx context.Context, method string, x mat.Matrix) (responsibilities *mat.Dense, logp []float64, labels []int, err error) {
 	y, err := bits(method, x)
 	if err != nil {
 		return nil, nil, nil, err
@@ -324,38 +324,38 @@ func (m *BernoulliModel) evaluate(method string, x mat.Matrix) (responsibilities
 	n, _ := y.Dims()
 	responsibilities, logp, labels = mat.NewDense(n, k, nil), make([]float64, n), make([]int, n)
 	p := m.prepare()
-	err = parallel.For(context.Background(), n, bernoulliBlock, func(_, lo, hi int) {
+	err = parallel.For(ctx, n, bernoulliBlock, func(_, lo, hi int) {
 		p.posterior(responsibilities.Slice(lo, hi, 0, k).(*mat.Dense), y.Slice(lo, hi, 0, d).(*mat.Dense), logp[lo:hi], labels[lo:hi])
 	})
 	return responsibilities, logp, labels, err
 }
 
 // LogProb returns log p(x) of each row of x, in nats: −Inf where, without smoothing, no component allows it.
-func (m *BernoulliModel) LogProb(x mat.Matrix) ([]float64, error) {
-	_, logp, _, err := m.evaluate("mixture.BernoulliModel.LogProb", x)
+func (m *BernoulliModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
+	_, logp, _, err := m.evaluate(ctx, "mixture.BernoulliModel.LogProb", x)
 	return logp, err
 }
 
 // Responsibilities returns the n×K probabilities of the components given each row of x.
 func (m *BernoulliModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
-	r, _, _, err := m.evaluate("mixture.BernoulliModel.Responsibilities", x)
+	r, _, _, err := m.evaluate(context.Background(), "mixture.BernoulliModel.Responsibilities", x)
 	return r, err
 }
 
 // Predict returns the component of greatest responsibility of each row of x.
 func (m *BernoulliModel) Predict(x mat.Matrix) ([]int, error) {
-	_, _, labels, err := m.evaluate("mixture.BernoulliModel.Predict", x)
+	_, _, labels, err := m.evaluate(context.Background(), "mixture.BernoulliModel.Predict", x)
 	return labels, err
 }
 
 // Sample draws n rows from the mixture.
-func (m *BernoulliModel) Sample(n int, seed uint64) (*mat.Dense, error) {
+func (m *BernoulliModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	if n < 1 {
 		return nil, ml.BadParameter("mixture.BernoulliModel.Sample", "n", n, "at least 1")
 	}
 	_, d := m.Probabilities.Dims()
 	out := mat.NewDense(n, d, nil)
-	_ = parallel.For(context.Background(), n, chunk, func(shard, lo, hi int) {
+	err := parallel.For(ctx, n, chunk, func(shard, lo, hi int) {
 		r := rng.New(seed, shard)
 		for i := lo; i < hi; i++ {
 			q, row := m.Probabilities.RawRowView(draw(r, m.Weights)), out.RawRowView(i)
@@ -366,7 +366,7 @@ func (m *BernoulliModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 			}
 		}
 	})
-	return out, nil
+	return out, err
 }
 
 // Parameters is the number of free parameters: K−1 weights and Kd probabilities.

@@ -143,7 +143,7 @@ func TestBernoulliRecoversClasses(t *testing.T) {
 			}
 		}
 	}
-	s, err := m.Sample(5000, 3)
+	s, err := m.Sample(t.Context(), 5000, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestBernoulliOnDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logp, err := m.LogProb(mat.NewDense(len(test)/d, d, test))
+	logp, err := m.LogProb(t.Context(), mat.NewDense(len(test)/d, d, test))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestBernoulliOfCertainBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logp, err := m.LogProb(mat.NewDense(2, 2, []float64{1, 0, 0, 0}))
+	logp, err := m.LogProb(t.Context(), mat.NewDense(2, 2, []float64{1, 0, 0, 0}))
 	if err != nil || math.Abs(logp[0]-math.Log(0.5)) > 1e-9 || !math.IsInf(logp[1], -1) {
 		t.Errorf("log p = %v, %v; want log ½ and −Inf", logp, err)
 	}
@@ -239,10 +239,10 @@ func TestBernoulliRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.LogProb(mat.NewDense(1, 2, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := m.LogProb(t.Context(), mat.NewDense(1, 2, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("two columns for three: %v", err)
 	}
-	if _, err := m.Sample(0, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Sample(t.Context(), 0, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("no samples: %v", err)
 	}
 }

@@ -44,7 +44,7 @@ func ExampleGMMModel() {
 		Means:       mat.NewDense(2, 1, []float64{-1, 1}),
 		Covariances: []*mat.SymDense{mat.NewSymDense(1, []float64{1}), mat.NewSymDense(1, []float64{1})},
 	}
-	logp, err := m.LogProb(mat.NewDense(1, 1, []float64{0}))
+	logp, err := m.LogProb(context.Background(), mat.NewDense(1, 1, []float64{0}))
 	if err != nil {
 		fmt.Println(err)
 		return

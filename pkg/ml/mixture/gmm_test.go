@@ -103,7 +103,7 @@ func TestGMMEqualsScikitLearnFromTheSameStart(t *testing.T) {
 		if c.Steps != 3 {
 			continue // the same model to the last digits only after as many steps
 		}
-		scores, err := m.LogProb(dense(c.Far))
+		scores, err := m.LogProb(t.Context(), dense(c.Far))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestLogLikelihoodNeverFallsAndIsWhatItSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			logs, err := m.LogProb(x)
+			logs, err := m.LogProb(t.Context(), x)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -374,7 +374,7 @@ func TestGMMInvariances(t *testing.T) {
 			if want := transform(base.Means, c.f); !closeTo(m.Means, want, 1e-5) {
 				t.Errorf("%s, %s: means %v, want %v", c.name, family, mat.Formatted(m.Means), mat.Formatted(want))
 			}
-			logs, err := m.LogProb(transform(x, c.f))
+			logs, err := m.LogProb(t.Context(), transform(x, c.f))
 			if err != nil || math.Abs(stat.Mean(logs, nil)-m.LogLikelihood) > 1e-9*(1+math.Abs(m.LogLikelihood)) {
 				t.Errorf("%s, %s: LogProb %v, want %v (%v)", c.name, family, stat.Mean(logs, nil), m.LogLikelihood, err)
 			}
@@ -440,11 +440,11 @@ func TestSampleHasTheMomentsOfTheMixture(t *testing.T) {
 	}
 	const n, seeds = 4000, 5
 	for seed := range uint64(seeds) {
-		x, err := m.Sample(n, seed)
+		x, err := m.Sample(t.Context(), n, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, _ := m.Sample(n, seed)
+		again, _ := m.Sample(t.Context(), n, seed)
 		if !mat.Equal(x, again) {
 			t.Error("the same seed gives another sample")
 		}
@@ -470,11 +470,11 @@ func TestSampleHasTheMomentsOfTheMixture(t *testing.T) {
 			t.Errorf("seed %d: a share of %v is from the first component", seed, first)
 		}
 	}
-	if _, err := m.Sample(0, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := m.Sample(t.Context(), 0, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("%v", err)
 	}
 	// A fit of a sample finds what it was drawn from.
-	x, _ := m.Sample(20000, 9)
+	x, _ := m.Sample(t.Context(), 20000, 9)
 	fit, err := GMM{K: 2, Seed: 1}.Fit(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -494,7 +494,7 @@ func TestFarAwayAndDegenerateModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	far := mat.NewDense(6, 2, []float64{1e10, -1e10, 1e160, 1e160, -1e300, 1e300, math.MaxFloat64, -math.MaxFloat64, 1e200, 0, 0, -1e155})
-	logs, err := m.LogProb(far)
+	logs, err := m.LogProb(t.Context(), far)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -533,12 +533,12 @@ func TestFarAwayAndDegenerateModels(t *testing.T) {
 		"family":       {GMMModel{Weights: []float64{1}, Means: mat.NewDense(1, 1, nil), Covariances: []*mat.SymDense{one}, Family: "round"}, ml.ErrParameter, "Family = round"},
 		"good":         {GMMModel{Weights: []float64{2}, Means: mat.NewDense(1, 1, nil), Covariances: []*mat.SymDense{one}}, nil, ""},
 	} {
-		_, err := c.m.LogProb(mat.NewDense(1, 1, nil))
+		_, err := c.m.LogProb(t.Context(), mat.NewDense(1, 1, nil))
 		if !errors.Is(err, c.kind) || c.kind != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
 		}
 	}
-	if _, err := m.LogProb(mat.NewDense(1, 3, nil)); !errors.Is(err, ml.ErrShape) {
+	if _, err := m.LogProb(t.Context(), mat.NewDense(1, 3, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("three columns: %v", err)
 	}
 	if _, err := m.Responsibilities(mat.NewDense(1, 2, []float64{0, math.NaN()})); !errors.Is(err, ml.ErrNotFinite) {
@@ -617,7 +617,7 @@ func TestDegenerateData(t *testing.T) {
 						t.Errorf("%s, %s, K = %d: %v", name, family, k, err)
 						continue
 					}
-					logs, err := m.LogProb(x)
+					logs, err := m.LogProb(t.Context(), x)
 					if err != nil || math.IsNaN(m.LogLikelihood) || math.Abs(stat.Mean(logs, nil)-m.LogLikelihood) > 1e-6*(1+math.Abs(m.LogLikelihood)) {
 						t.Errorf("%s, %s, K = %d: log-likelihood %v, anew %v (%v)", name, family, k, m.LogLikelihood, stat.Mean(logs, nil), err)
 					}
@@ -729,7 +729,7 @@ func FuzzGMM(f *testing.F) {
 		if math.IsNaN(m.LogLikelihood) || len(m.Labels) != n {
 			t.Fatalf("%+v", m)
 		}
-		if _, err := m.LogProb(x); err != nil {
+		if _, err := m.LogProb(t.Context(), x); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := (SoftKMeans{K: g.K, Restarts: 1, MaxIter: 30}).Fit(t.Context(), x); err != nil && !errors.Is(err, ml.ErrParameter) {

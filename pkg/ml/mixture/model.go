@@ -13,9 +13,9 @@ import (
 )
 
 // LogProb returns log p(x) of each row of x, in nats: −Inf where the density is too small for its logarithm to be a float64.
-func (m *GMMModel) LogProb(x mat.Matrix) ([]float64, error) {
+func (m *GMMModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	var out []float64
-	err := m.evaluate("mixture.GMMModel.LogProb", x, func(n int) { out = make([]float64, n) }, func(u scaling.Units, lo int, s *scratch, n int) {
+	err := m.evaluate(ctx, "mixture.GMMModel.LogProb", x, func(n int) { out = make([]float64, n) }, func(u scaling.Units, lo int, s *scratch, n int) {
 		volume := u.LogVolume()
 		for i, v := range s.sums[:n] {
 			out[lo+i] = v + volume
@@ -28,7 +28,7 @@ func (m *GMMModel) LogProb(x mat.Matrix) ([]float64, error) {
 func (m *GMMModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
 	var out *mat.Dense
 	k := len(m.Weights)
-	err := m.evaluate("mixture.GMMModel.Responsibilities", x, func(n int) { out = mat.NewDense(n, k, nil) }, func(_ scaling.Units, lo int, s *scratch, n int) {
+	err := m.evaluate(context.Background(), "mixture.GMMModel.Responsibilities", x, func(n int) { out = mat.NewDense(n, k, nil) }, func(_ scaling.Units, lo int, s *scratch, n int) {
 		copy(out.RawMatrix().Data[lo*k:], s.logs[:n*k])
 	})
 	return out, err
@@ -38,7 +38,7 @@ func (m *GMMModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
 func (m *GMMModel) Predict(x mat.Matrix) ([]int, error) {
 	var out []int
 	k := len(m.Weights)
-	err := m.evaluate("mixture.GMMModel.Predict", x, func(n int) { out = make([]int, n) }, func(_ scaling.Units, lo int, s *scratch, n int) {
+	err := m.evaluate(context.Background(), "mixture.GMMModel.Predict", x, func(n int) { out = make([]int, n) }, func(_ scaling.Units, lo int, s *scratch, n int) {
 		for i := range n {
 			row := s.logs[i*k : (i+1)*k]
 			for c, r := range row {
@@ -52,7 +52,7 @@ func (m *GMMModel) Predict(x mat.Matrix) ([]int, error) {
 }
 
 // evaluate computes densities and responsibilities of all rows, a block at a time, and hands each block to take.
-func (m *GMMModel) evaluate(method string, x mat.Matrix, size func(n int), take func(u scaling.Units, lo int, s *scratch, n int)) error {
+func (m *GMMModel) evaluate(ctx context.Context, method string, x mat.Matrix, size func(n int), take func(u scaling.Units, lo int, s *scratch, n int)) error {
 	y, err := ml.Dense(method, x)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (m *GMMModel) evaluate(method string, x mat.Matrix, size func(n int), take 
 	n, d := y.Dims()
 	size(n)
 	rows := c.blockRows()
-	return parallel.For(context.Background(), n, 8*rows, func(_, lo, hi int) {
+	return parallel.For(ctx, n, 8*rows, func(_, lo, hi int) {
 		s, z := c.scratch(), make([]float64, rows*d)
 		for i := lo; i < hi; i += rows {
 			end := min(i+rows, hi)
@@ -146,7 +146,7 @@ func (m *GMMModel) components(method string) (*components, scaling.Units, error)
 }
 
 // Sample draws n rows from the mixture.
-func (m *GMMModel) Sample(n int, seed uint64) (*mat.Dense, error) {
+func (m *GMMModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	const method = "mixture.GMMModel.Sample"
 	if n < 1 {
 		return nil, ml.BadParameter(method, "n", n, "at least 1")
@@ -156,7 +156,7 @@ func (m *GMMModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 		return nil, err
 	}
 	out := mat.NewDense(n, c.d, nil)
-	_ = parallel.For(context.Background(), n, chunk, func(shard, lo, hi int) {
+	err = parallel.For(ctx, n, chunk, func(shard, lo, hi int) {
 		r := rng.New(seed, shard)
 		noise, z := make([]float64, c.d), make([]float64, c.d)
 		for i := lo; i < hi; i++ {
@@ -177,7 +177,7 @@ func (m *GMMModel) Sample(n int, seed uint64) (*mat.Dense, error) {
 			u.OutOf(out.RawRowView(i), z)
 		}
 	})
-	return out, nil
+	return out, err
 }
 
 // Parameters is the number of free parameters: K−1 weights, Kd means, and the covariances of the family.

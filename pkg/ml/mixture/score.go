@@ -12,7 +12,7 @@ import (
 // the odds of their weights against the first's, then for each component the d numbers rₖ (xⱼ − qₖⱼ), by the logarithms of the odds of its bits; r are the responsibilities.
 func (m *BernoulliModel) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "mixture.BernoulliModel.Scores"
-	r, _, _, err := m.evaluate(method, x)
+	r, _, _, err := m.evaluate(ctx, method, x)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func TestBernoulliScoresAreSlopes(t *testing.T) {
 			q := data[column-2]
 			data[column-2] = q * math.Exp(by) / (1 - q + q*math.Exp(by))
 		}
-		logp, err := out.LogProb(x)
+		logp, err := out.LogProb(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
