@@ -8,33 +8,35 @@ import (
 	"strings"
 
 	"github.com/golatent/latent/pkg/ml/autoregressive"
+	"github.com/golatent/latent/pkg/ml/autoregressive/pictures"
+	"github.com/golatent/latent/pkg/ml/autoregressive/text"
 	"github.com/golatent/latent/pkg/ml/neural"
 )
 
 func init() {
 	register(
-		steps("lstm-step", "shakespeare200k", 1, lstmSteps, func(m *autoregressive.CharRNNModel) neural.History { return m.History }),
+		steps("lstm-step", "shakespeare200k", 1, lstmSteps, func(m *text.CharRNNModel) neural.History { return m.History }),
 		steps("made-step", "mnist10k", 2, madeSteps, func(m *autoregressive.MADEModel) neural.History { return m.History }),
-		steps("pixelcnn-step", "mnist10k", 1, pixelCNNSteps, func(m *autoregressive.PixelCNNModel) neural.History { return m.History }),
+		steps("pixelcnn-step", "mnist10k", 1, pixelCNNSteps, func(m *pictures.PixelCNNModel) neural.History { return m.History }),
 	)
 }
 
 // lstmSteps trains an LSTM of 256 units on windows of 64 characters, 64 of them a step.
-func lstmSteps(ctx context.Context, p problem) (iter.Seq2[*autoregressive.CharRNNModel, error], error) {
-	var text strings.Builder
+func lstmSteps(ctx context.Context, p problem) (iter.Seq2[*text.CharRNNModel, error], error) {
+	var plays strings.Builder
 	for _, v := range p.X.RawMatrix().Data {
-		text.WriteRune(rune(v))
+		plays.WriteRune(rune(v))
 	}
 	t := endless(100, p.Seed)
 	t.Batch, t.ClipNorm = 64, 1
-	return autoregressive.CharRNN{Cell: autoregressive.LSTM, Hidden: 256, Sequence: 64, Train: t}.Iterate(ctx, text.String()), nil
+	return text.CharRNN{Cell: text.LSTM, Hidden: 256, Sequence: 64, Train: t}.Iterate(ctx, plays.String()), nil
 }
 
 func madeSteps(ctx context.Context, p problem) (iter.Seq2[*autoregressive.MADEModel, error], error) {
 	return autoregressive.MADE{Train: endless(100, p.Seed)}.Iterate(ctx, bits(p.X, 0, trainImages)), nil
 }
 
-func pixelCNNSteps(ctx context.Context, p problem) (iter.Seq2[*autoregressive.PixelCNNModel, error], error) {
-	o := autoregressive.PixelCNN{Gated: true, Channels: 16, Layers: 2, First: 5, Dropout: -1, Train: endless(20, p.Seed)}
+func pixelCNNSteps(ctx context.Context, p problem) (iter.Seq2[*pictures.PixelCNNModel, error], error) {
+	o := pictures.PixelCNN{Gated: true, Channels: 16, Layers: 2, First: 5, Dropout: -1, Train: endless(20, p.Seed)}
 	return o.Iterate(ctx, bits(p.X, 0, trainImages)), nil
 }

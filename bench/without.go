@@ -13,6 +13,6 @@ const withoutRow = `
 - manifold.SNE: of historical interest; its successor manifold.TSNE has a row.
 - coding.NGram, coding.Pictures: models of a kind that no library in Python has; the coder that they drive has a row.
 - autoregressive.Table, autoregressive.Fisher: a table of counts, and a score of a trained model's.
-- autoregressive.WaveNet, autoregressive.PixelCNNPP, autoregressive.PixelSNAIL, autoregressive.SuperResolution, autoregressive.Hierarchy, autoregressive.ParallelMultiscale:
+- text.WaveNet, pictures.PixelCNNPP, pictures.PixelSNAIL, pictures.SuperResolution, pictures.Hierarchy, pictures.ParallelMultiscale:
   made of the layers that the rows of MADE, PixelCNN and CharRNN time; there is no reference of the same size that trains on a processor without a GPU.
 `

@@ -44,6 +44,18 @@ func Exp(x float64) float64 {
 	return Scale(sum, int(k))
 }
 
+// Expm1 is eˣ − 1 for x ≤ 0, as exact, relatively, near 0 as elsewhere.
+func Expm1(x float64) float64 {
+	if x < -0.5 {
+		return Exp(x) - 1
+	}
+	sum := inverse[13] // of xᵏ/(k+1)!, Horner's scheme
+	for i := 12; i >= 1; i-- {
+		sum = float64(sum*x) + inverse[i]
+	}
+	return float64(sum * x)
+}
+
 // Scale is math.Ldexp(x, k), by a product with 2ᵏ where that is a normal number: either rounds
 // once.
 func Scale(x float64, k int) float64 {

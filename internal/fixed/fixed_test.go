@@ -139,3 +139,32 @@ func TestScale(t *testing.T) {
 		}
 	}
 }
+
+// Exp, and sigmoid and tanh of a float32, are the standard library's to rounding, everywhere.
+func TestFunctionsOfFloat32(t *testing.T) {
+	for x := -708.0; x < 708; x += 0.37 {
+		if got, want := Exp(x), math.Exp(x); math.Abs(got-want) > 4e-15*want && want > 1e-300 {
+			t.Fatalf("Exp(%v) = %v, want %v", x, got, want)
+		}
+		if got, want := float64(Tanh32(float32(x/30))), math.Tanh(float64(float32(x/30))); math.Abs(got-want) > 1e-7 {
+			t.Fatalf("Tanh32(%v) = %v, want %v", x/30, got, want)
+		}
+		if got, want := float64(Sigmoid32(float32(x/10))), 1/(1+math.Exp(-float64(float32(x/10)))); math.Abs(got-want) > 1e-7 {
+			t.Fatalf("Sigmoid32(%v) = %v, want %v", x/10, got, want)
+		}
+	}
+	if !math.IsInf(Exp(1000), 1) || Exp(-1000) != 0 || !math.IsNaN(Exp(math.NaN())) || Exp(0) != 1 {
+		t.Error("exp is wrong at its ends")
+	}
+}
+
+func TestExpM1(t *testing.T) {
+	for x := -50.0; x <= 0; x += 0.0137 {
+		if got, want := Expm1(x), math.Expm1(x); math.Abs(got-want) > 1e-14*math.Abs(want) {
+			t.Fatalf("Expm1(%v) = %v, want %v", x, got, want)
+		}
+	}
+	if got := Expm1(-1e-9); math.Abs(got+1e-9) > 1e-17 {
+		t.Errorf("Expm1(−1e-9) = %v", got)
+	}
+}

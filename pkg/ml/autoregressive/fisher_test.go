@@ -10,6 +10,7 @@ import (
 
 	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
 	"github.com/golatent/latent/pkg/ml/mixture"
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neural"
@@ -35,8 +36,8 @@ func scoredMADEs(t *testing.T) map[string]*MADEModel {
 	for name, m := range map[string]MADE{
 		"bits": {Hidden: []int{7, 6}}, "no hidden layer": {Hidden: []int{}}, "three orders": {Hidden: []int{6}, Orders: 3}, "three levels": {Levels: 3, Hidden: []int{8}, Order: []int{2, 0, 1, 3}},
 	} {
-		m.Train = brief(15)
-		out[name] = mustMADE(t, m, randomSymbols(1, 40, 4, max(m.Levels, 2)))
+		m.Train = check.Brief(15)
+		out[name] = mustMADE(t, m, check.Symbols(1, 40, 4, max(m.Levels, 2)))
 	}
 	return out
 }
@@ -58,13 +59,13 @@ func (m *MADEModel) moved(column int, by float64) *MADEModel {
 // The outer products of one batched pass are the gradient of one row at a time, and both are the slope of LogProb.
 func TestMADEScoresAreGradients(t *testing.T) {
 	for name, m := range scoredMADEs(t) {
-		x := randomSymbols(2, 5, 4, m.Levels)
+		x := check.Symbols(2, 5, 4, m.Levels)
 		u := scoresOf(t, m, x)
 		rows, err := neural.Rows("test", x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		slow, err := rowGradients(t.Context(), &neural.Trained{Weights: m.Weights}, rows, func(s *model.Scope, x *graph.Node) *graph.Node { return m.network().meanLogProb(s, x) })
+		slow, err := (&neural.Trained{Weights: m.Weights}).RowGradients(t.Context(), rows, func(s *model.Scope, x *graph.Node) *graph.Node { return m.network().meanLogProb(s, x) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +81,7 @@ func TestMADEScoresAreGradients(t *testing.T) {
 				continue
 			}
 			const h = 1e-3
-			up, down := logProb(t, m.moved(c, h), x), logProb(t, m.moved(c, -h), x)
+			up, down := check.LogProb(t, m.moved(c, h), x), check.LogProb(t, m.moved(c, -h), x)
 			for i := range up {
 				if slope := (up[i] - down[i]) / (2 * h); math.Abs(slope-u.At(i, c)) > 4e-3 {
 					t.Errorf("%s, weight %d, row %d: the score is %v, the slope of log p %v", name, c, i, u.At(i, c), slope)
@@ -100,13 +101,13 @@ func TestScoreIdentities(t *testing.T) {
 		models[name] = m
 	}
 	for _, c := range []int{0, 1, 3} {
-		table, err := Table{Levels: 3, Context: c}.Fit(t.Context(), randomSymbols(3, 400, 4, 3))
+		table, err := Table{Levels: 3, Context: c}.Fit(t.Context(), check.Symbols(3, 400, 4, 3))
 		if err != nil {
 			t.Fatal(err)
 		}
 		models[fmt.Sprintf("table of context %d", c)] = table
 	}
-	mix, err := mixture.Bernoulli{K: 3}.Fit(t.Context(), randomSymbols(4, 60, 4, 2))
+	mix, err := mixture.Bernoulli{K: 3}.Fit(t.Context(), check.Symbols(4, 60, 4, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +120,8 @@ func TestScoreIdentities(t *testing.T) {
 		case *MADEModel:
 			levels = m.Levels
 		}
-		x := everyRow(4, levels)
-		logp, u := logProb(t, m, x), scoresOf(t, m, x)
+		x := check.EveryRow(4, levels)
+		logp, u := check.LogProb(t, m, x), scoresOf(t, m, x)
 		n, p := u.Dims()
 		mean, info := make([]float64, p), mat.NewDense(p, p, nil)
 		for i := range n {
@@ -174,7 +175,7 @@ func TestScoreOfSamplesHasMeanZero(t *testing.T) {
 
 // Independent bits with the odds as parameters: U = x − p, I = p(1−p), K(x, y) = Σ (x−p)(y−p)/(p(1−p)). The information is diagonal in truth, so Full differs by chance alone.
 func TestFisherOfIndependentBits(t *testing.T) {
-	x := randomSymbols(6, 500, 5, 2)
+	x := check.Symbols(6, 500, 5, 2)
 	for i := range 500 {
 		x.Set(i, 2, x.At(i, 2)*x.At(i, 3)) // unequal frequencies
 	}
@@ -230,8 +231,8 @@ func TestFisherOfIndependentBits(t *testing.T) {
 func TestFisherKernelIsTheProductOfFeatures(t *testing.T) {
 	m := scoredMADEs(t)["three levels"]
 	rapid.Check(t, func(rt *rapid.T) {
-		x := randomSymbols(rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 30).Draw(rt, "n"), 4, 3)
-		y := randomSymbols(rapid.Uint64().Draw(rt, "other seed"), rapid.IntRange(1, 30).Draw(rt, "m"), 4, 3)
+		x := check.Symbols(rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 30).Draw(rt, "n"), 4, 3)
+		y := check.Symbols(rapid.Uint64().Draw(rt, "other seed"), rapid.IntRange(1, 30).Draw(rt, "m"), 4, 3)
 		f, err := Fisher{Model: m, Normalize: rapid.SampledFrom([]Normalization{"", Diagonal, Full, Plain}).Draw(rt, "normalize"), Center: rapid.Bool().Draw(rt, "center")}.Fit(t.Context(), x)
 		if err != nil {
 			rt.Fatal(err)
@@ -261,8 +262,8 @@ func TestFisherKernelIsTheProductOfFeatures(t *testing.T) {
 // The mean of many projections' products is the kernel, within the error that Project states.
 func TestFisherProjectionsAverageToTheKernel(t *testing.T) {
 	m := scoredMADEs(t)["bits"]
-	x := randomSymbols(7, 6, 4, 2)
-	f, err := Fisher{Model: m}.Fit(t.Context(), randomSymbols(8, 200, 4, 2))
+	x := check.Symbols(7, 6, 4, 2)
+	f, err := Fisher{Model: m}.Fit(t.Context(), check.Symbols(8, 200, 4, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +294,7 @@ func TestFisherProjectionsAverageToTheKernel(t *testing.T) {
 
 func TestFisherIsKept(t *testing.T) {
 	m := scoredMADEs(t)["bits"]
-	x := randomSymbols(9, 30, 4, 2)
+	x := check.Symbols(9, 30, 4, 2)
 	for _, n := range []Normalization{Diagonal, Full, Plain} {
 		f, err := Fisher{Model: m, Normalize: n, Center: true}.Fit(t.Context(), x)
 		if err != nil {
@@ -330,7 +331,7 @@ func TestFisherIsKept(t *testing.T) {
 }
 
 func TestFisherConformance(t *testing.T) {
-	table, err := Table{Levels: 3, Context: 1}.Fit(t.Context(), randomSymbols(5, 50, 4, 3))
+	table, err := Table{Levels: 3, Context: 1}.Fit(t.Context(), check.Symbols(5, 50, 4, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,21 +342,21 @@ func TestFisherConformance(t *testing.T) {
 		}
 		return f, err
 	}
-	mltest.Run(t, mltest.Method[FisherModel]{Fit: fit, Data: randomSymbols(5, 50, 4, 3)})
+	mltest.Run(t, mltest.Method[FisherModel]{Fit: fit, Data: check.Symbols(5, 50, 4, 3)})
 }
 
 func TestFisherRefuses(t *testing.T) {
 	m := scoredMADEs(t)["bits"]
-	x := randomSymbols(1, 10, 4, 2)
+	x := check.Symbols(1, 10, 4, 2)
 	for name, c := range map[string]struct {
 		f    Fisher
 		x    mat.Matrix
 		want error
 	}{
 		"no model": {Fisher{}, x, ml.ErrParameter}, "normalization": {Fisher{Model: m, Normalize: "half"}, x, ml.ErrParameter}, "damping": {Fisher{Model: m, Damping: math.NaN()}, x, ml.ErrParameter},
-		"three columns": {Fisher{Model: m}, x.Slice(0, 10, 0, 3), ml.ErrShape}, "a 2": {Fisher{Model: m}, randomSymbols(1, 10, 4, 3), ml.ErrParameter},
+		"three columns": {Fisher{Model: m}, x.Slice(0, 10, 0, 3), ml.ErrShape}, "a 2": {Fisher{Model: m}, check.Symbols(1, 10, 4, 3), ml.ErrParameter},
 		"singular": {Fisher{Model: m, Normalize: Full, Damping: -1}, x.Slice(0, 2, 0, 4), ml.ErrParameter},
-		"too many": {Fisher{Model: mustMADE(t, MADE{Hidden: []int{600, 10}, Train: brief(1)}, x), Normalize: Full}, x, ml.ErrParameter},
+		"too many": {Fisher{Model: mustMADE(t, MADE{Hidden: []int{600, 10}, Train: check.Brief(1)}, x), Normalize: Full}, x, ml.ErrParameter},
 	} {
 		if _, err := c.f.Fit(t.Context(), c.x); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want an error that wraps %q", name, err, c.want)
@@ -380,7 +381,7 @@ func TestFisherRefuses(t *testing.T) {
 
 func TestScoresOnBothBackends(t *testing.T) {
 	m := scoredMADEs(t)["three levels"]
-	x := randomSymbols(3, 20, 4, 3)
+	x := check.Symbols(3, 20, 4, 3)
 	onGo := scoresOf(t, m, x)
 	xlatest.Require(t)
 	t.Setenv("GOMLX_BACKEND", "xla:cpu")

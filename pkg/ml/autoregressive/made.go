@@ -10,13 +10,14 @@ import (
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/symbol"
 	"github.com/golatent/latent/pkg/ml/neural"
+	"github.com/golatent/latent/pkg/ml/neural/dist"
+	"github.com/golatent/latent/pkg/ml/neural/layers"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/model/initializer"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -86,11 +87,11 @@ type made struct {
 // problem checks options and data and states what is trained.
 func (m MADE) problem(x mat.Matrix) (*made, neural.Problem, error) {
 	p := neural.Problem{Method: madeMethod}
-	levels, err := levelsOf(madeMethod, m.Levels)
+	levels, err := symbol.Levels(madeMethod, m.Levels)
 	if err != nil {
 		return nil, p, err
 	}
-	y, err := symbols(madeMethod, x, levels)
+	y, err := symbol.Check(madeMethod, x, levels)
 	if err != nil {
 		return nil, p, err
 	}
@@ -121,7 +122,7 @@ func (m MADE) problem(x mat.Matrix) (*made, neural.Problem, error) {
 		return nil, p, err
 	}
 	if p.Data, p.Validation, err = arraysOf(madeMethod, parts, func(z *mat.Dense) (*neural.Array, error) {
-		if _, err := symbols(madeMethod, z, levels); err != nil {
+		if _, err := symbol.Check(madeMethod, z, levels); err != nil {
 			return nil, err
 		}
 		return neural.Rows(madeMethod, z)
@@ -136,14 +137,6 @@ func (m MADE) problem(x mat.Matrix) (*made, neural.Problem, error) {
 	p.Options = f.MADE
 	p.Loss = f.loss
 	return f, p, nil
-}
-
-func identity(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }
 
 // arraysOf makes what a network reads of both parts of the data.
@@ -166,13 +159,13 @@ func (m MADE) orders(d int) (*mat.Dense, error) {
 	}
 	degrees := mat.NewDense(max(m.Orders, 1), d, nil)
 	for r := range max(m.Orders, 1) {
-		order := identity(d)
+		order := symbol.UpTo(d)
 		switch {
 		case r > 0:
 			order = rng.New(m.Train.Seed, streamOrders, r).Perm(d)
 		case m.Order != nil:
 			order = m.Order
-			if sorted := slices.Sorted(slices.Values(order)); !slices.Equal(sorted, identity(d)) {
+			if sorted := slices.Sorted(slices.Values(order)); !slices.Equal(sorted, symbol.UpTo(d)) {
 				return nil, ml.BadParameter(madeMethod, "Order", fmt.Sprintf("%.60s", fmt.Sprint(order)), fmt.Sprintf("each of 0 to %d once", d-1))
 			}
 		}
@@ -204,17 +197,9 @@ func (m *made) degreeTable(g *graph.Graph) *graph.Node { // [orders, d]
 	orders, _ := m.degrees.Dims()
 	rows := make([][]float32, orders)
 	for r := range rows {
-		rows[r] = floats(m.degrees.RawRowView(r))
+		rows[r] = symbol.Floats(m.degrees.RawRowView(r))
 	}
 	return graph.Const(g, rows)
-}
-
-func floats(x []float64) []float32 {
-	out := make([]float32, len(x))
-	for i, v := range x {
-		out[i] = float32(v)
-	}
-	return out
 }
 
 // meanLogProb is log of the mean over the orders of p(x).
@@ -233,18 +218,16 @@ func (m *made) meanLogProb(s *model.Scope, x *graph.Node) *graph.Node { // [b, d
 }
 
 func (m *made) degreesOf(g *graph.Graph, order int) *graph.Node { // [d]
-	return graph.Const(g, floats(m.degrees.RawRowView(order)))
+	return graph.Const(g, symbol.Floats(m.degrees.RawRowView(order)))
 }
 
 // logProb is Σ_j log p(x_j | those before) in the order of the degrees.
 func (m *made) logProb(s *model.Scope, x, degrees *graph.Node, noise []*graph.Node) *graph.Node { // [b, d] to [b]
 	logits := m.logits(s, m.input(x), degrees, noise) // [b, d, outputs]
 	if m.Levels == 2 {
-		// x·logit − log(1 + e^logit)
-		l := graph.Squeeze(logits, -1)
-		return graph.ReduceSum(graph.Sub(graph.Mul(x, l), graph.Softplus(l)), -1)
+		return graph.ReduceSum(dist.Bernoulli{Logits: graph.Squeeze(logits, -1)}.LogProb(x), -1)
 	}
-	return graph.ReduceSum(graph.Mul(m.oneHot(x), graph.LogSoftmax(logits, -1)), -1, -2)
+	return graph.ReduceSum(dist.Categorical{Logits: logits}.LogProb(x), -1)
 }
 
 func (m *made) oneHot(x *graph.Node) *graph.Node { // [b, d] to [b, d, Levels]
@@ -271,7 +254,7 @@ func (m *made) logits(s *model.Scope, in, degrees *graph.Node, noise []*graph.No
 		own := graph.Const(g, m.hiddenDegrees(width))
 		h = activation.Relu(m.layer(s, fmt.Sprintf("hidden%d", i), h, lessOrEqual(below, own), true))
 		if len(noise) > 0 {
-			h = graph.Mul(h, keep(noise[i], m.Dropout))
+			h = graph.Mul(h, layers.Keep(noise[i], m.Dropout))
 		}
 		below = own
 	}
@@ -293,22 +276,15 @@ func (m *made) hiddenDegrees(width int) []float32 {
 
 // layer is masked, under the eyes of tap.
 func (m *made) layer(s *model.Scope, name string, x, mask *graph.Node, bias bool) *graph.Node { // [b, in] to [b, out]
-	y := masked(s, name, x, mask, bias)
+	s = layers.Glorot(s.At("%s", name))
+	var y *graph.Node
+	if bias {
+		y = layers.Masked(s, x, mask)
+	} else {
+		y = layers.Product(x, graph.Mul(layers.Variable(s, x, "weights", mask.Shape().Dimensions...), mask), nil)
+	}
 	if m.tap != nil {
 		m.tap(x, y)
-	}
-	return y
-}
-
-// masked is an affine map whose matrix is kept only where mask, [in, out], is 1.
-func masked(s *model.Scope, name string, x, mask *graph.Node, bias bool) *graph.Node { // [b, in] to [b, out]
-	s = s.At("%s", name)
-	in, out := mask.Shape().Dimensions[0], mask.Shape().Dimensions[1]
-	w := s.WithInitializer(initializer.XavierUniformFn(s)).VariableWithShape("weights", shapes.Make(dtypes.Float32, in, out)).NodeValue(x.Graph())
-	y := graph.Dot(x, graph.Mul(w, mask)).Product()
-	if bias {
-		b := s.WithInitializer(initializer.Zero).VariableWithShape("biases", shapes.Make(dtypes.Float32, out)).NodeValue(x.Graph())
-		y = graph.Add(y, graph.InsertAxes(b, 0))
 	}
 	return y
 }
@@ -367,7 +343,7 @@ func (m *MADEModel) conditionals(ctx context.Context, method string, order int, 
 
 // apply runs a function of the network on every row.
 func (m *MADEModel) apply(ctx context.Context, method, name string, x mat.Matrix, f func(*made, *model.Scope, *graph.Node) *graph.Node) (*mat.Dense, error) {
-	y, err := symbols(method, x, m.Levels)
+	y, err := symbol.Check(method, x, m.Levels)
 	if err != nil {
 		return nil, err
 	}
@@ -438,9 +414,9 @@ func (m *MADEModel) generate(ctx context.Context, method string, order int, x, u
 		for i := range n {
 			of := p.RawRowView(i)
 			if m.Levels == 2 {
-				x.Set(i, j, float64(draw([]float64{1 - of[j], of[j]}, u.At(i, t))))
+				x.Set(i, j, float64(symbol.Draw([]float64{1 - of[j], of[j]}, u.At(i, t))))
 			} else {
-				x.Set(i, j, float64(draw(of[j*m.Levels:(j+1)*m.Levels], u.At(i, t))))
+				x.Set(i, j, float64(symbol.Draw(of[j*m.Levels:(j+1)*m.Levels], u.At(i, t))))
 			}
 		}
 	}

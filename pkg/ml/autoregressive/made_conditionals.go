@@ -5,6 +5,7 @@ import (
 
 	"github.com/golatent/latent/internal/fixed"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/symbol"
 )
 
 // Alphabet returns Levels: with Order and Start, a MADE drives the coders of package coding.
@@ -110,10 +111,10 @@ func (m *MADEModel) fix(method string) (*fixedMADE, error) {
 // rearranged takes outputs and inputs in another order; nil leaves them as they are.
 func rearranged(a *fixed.Affine, out, in []int) *fixed.Affine {
 	if out == nil {
-		out = identity(a.Out)
+		out = symbol.UpTo(a.Out)
 	}
 	if in == nil {
-		in = identity(a.In)
+		in = symbol.UpTo(a.In)
 	}
 	b := &fixed.Affine{In: a.In, Out: a.Out, Weights: make([]float64, 0, len(a.Weights)), Bias: make([]float64, a.Out)}
 	for k, o := range out {

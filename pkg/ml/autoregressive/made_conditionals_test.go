@@ -10,6 +10,8 @@ import (
 
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/symbol"
 	"github.com/golatent/latent/pkg/ml/coding"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"gonum.org/v1/gonum/mat"
@@ -25,10 +27,10 @@ func TestMADEWalkIsTheModel(t *testing.T) {
 		{MADE{}, 6}, {MADE{Hidden: []int{16, 12, 9}}, 9}, {MADE{Hidden: []int{}}, 5}, {MADE{Hidden: []int{16}, Orders: 3}, 9}, {MADE{Hidden: []int{3}, Order: []int{4, 2, 0, 1, 3}}, 5},
 		{MADE{Levels: 3, Hidden: []int{16, 16}, Order: []int{1, 0, 3, 4, 2}}, 5}, {MADE{Levels: 4, Hidden: []int{10}, Orders: 2}, 3}, {MADE{Levels: 7}, 1}, {MADE{}, 1}, {MADE{Levels: 3, Hidden: []int{}}, 4},
 	} {
-		c.m.Train = brief(20)
+		c.m.Train = check.Brief(20)
 		levels := max(c.m.Levels, 2)
 		const n = 33
-		x := randomSymbols(1, n, c.d, levels)
+		x := check.Symbols(1, n, c.d, levels)
 		fit := mustMADE(t, c.m, x)
 		want, err := fit.Conditionals(t.Context(), x)
 		if err != nil {
@@ -90,7 +92,7 @@ func TestMADEDrivesTheCoder(t *testing.T) {
 }
 
 func rightToLeft(d int) []int {
-	order := identity(d)
+	order := symbol.UpTo(d)
 	slices.Reverse(order)
 	return order
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"github.com/gomlx/gomlx/core/graph"
@@ -22,11 +23,6 @@ import (
 )
 
 func TestMain(m *testing.M) { xlatest.Main(m) }
-
-// brief trains a few steps: the weights are as good as random, which is what tests of structure want.
-func brief(steps int) neural.Train {
-	return neural.Train{Steps: steps, LearningRate: 0.05, Backend: "go"}
-}
 
 func mustMADE(t *testing.T, m MADE, x mat.Matrix) *MADEModel {
 	t.Helper()
@@ -47,10 +43,10 @@ func TestMADENormalizes(t *testing.T) {
 		{MADE{Hidden: []int{16, 12}}, 9}, {MADE{Hidden: []int{}}, 9}, {MADE{Hidden: []int{16}, Orders: 3}, 9}, {MADE{Hidden: []int{3}, Order: []int{4, 2, 0, 1, 3}}, 5},
 		{MADE{Levels: 3, Hidden: []int{16, 16}}, 5}, {MADE{Levels: 4, Hidden: []int{10}, Orders: 2}, 3}, {MADE{Levels: 7}, 1},
 	} {
-		c.m.Train = brief(20)
+		c.m.Train = check.Brief(20)
 		levels := max(c.m.Levels, 2)
-		fit := mustMADE(t, c.m, randomSymbols(1, 40, c.d, levels))
-		logp, err := fit.LogProb(t.Context(), everyRow(c.d, levels))
+		fit := mustMADE(t, c.m, check.Symbols(1, 40, c.d, levels))
+		logp, err := fit.LogProb(t.Context(), check.EveryRow(c.d, levels))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,9 +64,9 @@ func TestMADENormalizes(t *testing.T) {
 func TestMADESeesNothingItMustNot(t *testing.T) {
 	const d = 6
 	for _, m := range []MADE{{Hidden: []int{20}}, {Hidden: []int{20, 15, 20}, Orders: 4}, {Hidden: []int{}, Orders: 2}, {Levels: 3, Hidden: []int{24, 24}, Orders: 2}, {Hidden: []int{2}}} {
-		m.Train, m.Dropout = brief(15), -1
+		m.Train, m.Dropout = check.Brief(15), -1
 		levels := max(m.Levels, 2)
-		fit := mustMADE(t, m, randomSymbols(2, 30, d, levels))
+		fit := mustMADE(t, m, check.Symbols(2, 30, d, levels))
 		orders, _ := fit.Degrees.Dims()
 		for order := range orders {
 			f, err := neural.NewFunc("go", fit.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
@@ -170,7 +166,7 @@ func TestMADEOfTwoBitsIsTheTable(t *testing.T) {
 
 // The last of five bits is the parity of the others, which no logistic regression finds. The entropy is 4 log 2.
 func TestMADEFindsParity(t *testing.T) {
-	x := randomSymbols(6, 400, 5, 2)
+	x := check.Symbols(6, 400, 5, 2)
 	for i := range 400 {
 		row := x.RawRowView(i)
 		row[4] = math.Mod(row[0]+row[1]+row[2]+row[3], 2)
@@ -178,7 +174,7 @@ func TestMADEFindsParity(t *testing.T) {
 	train := neural.Train{Steps: 1500, Batch: 100, LearningRate: 0.01, Schedule: neural.Cosine, Backend: "go"}
 	deep := mustMADE(t, MADE{Hidden: []int{64, 64}, Dropout: -1, Train: train}, x)
 	flat := mustMADE(t, MADE{Hidden: []int{}, Train: train}, x)
-	all := everyRow(5, 2)
+	all := check.EveryRow(5, 2)
 	onlyEven := func(m *MADEModel) (even float64) { // probability of the 16 observations that can occur
 		logp, err := m.LogProb(t.Context(), all)
 		if err != nil {
@@ -201,13 +197,13 @@ func TestMADEFindsParity(t *testing.T) {
 
 // The frequencies of samples are the probabilities of the model: chi-square over as many cells has that mean, and twice that variance.
 func TestMADESamplesFollowTheModel(t *testing.T) {
-	for _, m := range []MADE{{Levels: 3, Hidden: []int{12}, Train: brief(30)}, {Levels: 3, Hidden: []int{12}, Orders: 2, Train: brief(30)}} {
-		x := randomSymbols(8, 60, 3, 3)
+	for _, m := range []MADE{{Levels: 3, Hidden: []int{12}, Train: check.Brief(30)}, {Levels: 3, Hidden: []int{12}, Orders: 2, Train: check.Brief(30)}} {
+		x := check.Symbols(8, 60, 3, 3)
 		for i := range 60 {
 			x.Set(i, 2, x.At(i, 0))
 		}
 		fit := mustMADE(t, m, x)
-		all := everyRow(3, 3)
+		all := check.EveryRow(3, 3)
 		logp, err := fit.LogProb(t.Context(), all)
 		if err != nil {
 			t.Fatal(err)
@@ -246,7 +242,7 @@ func TestMADESamplesFollowTheModel(t *testing.T) {
 
 func TestMADEOnBothBackends(t *testing.T) {
 	xlatest.Require(t)
-	x := randomSymbols(9, 64, 6, 2)
+	x := check.Symbols(9, 64, 6, 2)
 	losses := func(backend string) []float64 {
 		m := MADE{Hidden: []int{32}, Orders: 2, Train: neural.Train{Steps: 30, Batch: 16, LearningRate: 0.01, Report: 5, Backend: backend}}
 		fit, err := m.Fit(t.Context(), x)
@@ -266,12 +262,12 @@ func TestMADEOnBothBackends(t *testing.T) {
 func TestMADEConformance(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	m := MADE{Levels: 3, Hidden: []int{8}, Train: neural.Train{Steps: 12, Batch: 10}}
-	mltest.Run(t, mltest.Method[MADEModel]{Fit: m.Fit, Iterate: m.Iterate, Data: randomSymbols(5, 50, 4, 3)})
+	mltest.Run(t, mltest.Method[MADEModel]{Fit: m.Fit, Iterate: m.Iterate, Data: check.Symbols(5, 50, 4, 3)})
 }
 
 func TestMADERefuses(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
-	x := randomSymbols(1, 10, 3, 2)
+	x := check.Symbols(1, 10, 3, 2)
 	wrong := mat.DenseCopyOf(x)
 	wrong.Set(7, 1, -1)
 	for name, c := range map[string]struct {
@@ -292,7 +288,7 @@ func TestMADERefuses(t *testing.T) {
 	if _, err := (MADE{Train: neural.Train{Steps: 1, Validation: mat.NewDense(2, 2, nil)}}).Fit(t.Context(), x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("validation data of two columns for three: %v", err)
 	}
-	fit := mustMADE(t, MADE{Hidden: []int{4}, Train: brief(2)}, x)
+	fit := mustMADE(t, MADE{Hidden: []int{4}, Train: check.Brief(2)}, x)
 	if _, err := fit.LogProb(t.Context(), mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("four columns for three: %v", err)
 	}
@@ -306,8 +302,8 @@ func TestMADERefuses(t *testing.T) {
 
 func TestMADECancelled(t *testing.T) {
 	m := MADE{Hidden: []int{16}, Train: neural.Train{Steps: 1 << 30, Report: 10, Backend: "go"}}
-	stopped(t, 20, func(ctx context.Context) (*MADEModel, error) {
-		return m.Fit(ctx, randomSymbols(1, 100, 4, 2))
+	check.Stopped(t, 20, func(ctx context.Context) (*MADEModel, error) {
+		return m.Fit(ctx, check.Symbols(1, 100, 4, 2))
 	}, func(m *MADEModel) neural.History { return m.History })
 }
 
@@ -316,7 +312,7 @@ func TestMADEOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("set LATENT_LONG=1 to train on the digits")
 	}
-	train, validation, test := digitBits()
+	train, validation, test := check.DigitBits()
 	for seed := range uint64(3) {
 		fit, err := MADE{Train: neural.Train{Seed: seed, Validation: validation}}.Fit(t.Context(), train)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/symbol"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -49,7 +50,7 @@ func init() { ml.Register[TableModel]("autoregressive.TableModel") }
 // Fit counts. The error is ml.ErrParameter for an option or an entry of x out of range, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, and ctx.Err().
 func (t Table) Fit(ctx context.Context, x mat.Matrix) (*TableModel, error) {
 	const method = "autoregressive.Table"
-	levels, err := levelsOf(method, t.Levels)
+	levels, err := symbol.Levels(method, t.Levels)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func (t Table) Fit(ctx context.Context, x mat.Matrix) (*TableModel, error) {
 	if math.IsNaN(t.Smoothing) || math.IsInf(t.Smoothing, 0) {
 		return nil, ml.BadParameter(method, "Smoothing", t.Smoothing, "a finite number")
 	}
-	y, err := symbols(method, x, levels)
+	y, err := symbol.Check(method, x, levels)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +179,7 @@ func (m *TableModel) histogram(p []float64, r int) {
 // LogProb returns log p of each row, in nats; −Inf where, without smoothing, something occurs that never did.
 func (m *TableModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	const method = "autoregressive.TableModel.LogProb"
-	y, err := symbols(method, x, m.Levels)
+	y, err := symbol.Check(method, x, m.Levels)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +208,7 @@ func (m *TableModel) Conditional(before []float64) ([]float64, error) {
 		return nil, ml.BadShape(method, "%d variables come before, of %d in all", len(before), m.Variables)
 	}
 	if len(before) > 0 {
-		if _, err := symbols(method, mat.NewDense(1, len(before), before), m.Levels); err != nil {
+		if _, err := symbol.Check(method, mat.NewDense(1, len(before), before), m.Levels); err != nil {
 			return nil, err
 		}
 	}
@@ -230,7 +231,7 @@ func (m *TableModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense
 		r, row := rng.New(seed, i), x.RawRowView(i)
 		for j := range row {
 			m.conditional(p, row, j)
-			row[j] = float64(draw(p, r.Float64()))
+			row[j] = float64(symbol.Draw(p, r.Float64()))
 		}
 	}
 	return x, nil
@@ -241,7 +242,7 @@ func (m *TableModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense
 // nothing. It is the same for smoothed probabilities, which are those of the model.
 func (m *TableModel) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "autoregressive.TableModel.Scores"
-	y, err := symbols(method, x, m.Levels)
+	y, err := symbol.Check(method, x, m.Levels)
 	if err != nil {
 		return nil, err
 	}

@@ -6,38 +6,16 @@ import (
 	"testing"
 
 	"github.com/golatent/latent/internal/rng"
-	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 	"pgregory.net/rapid"
 )
 
-// digitBits are the 8×8 digits with a bit for more than 7, split by image number mod 9: 0 and 1 to test, 2 to validate.
-func digitBits() (train, validation, test *mat.Dense) {
-	a, b, c := datasets.BinaryDigits()
-	return a.X, b.X, c.X
-}
-
-func randomSymbols(seed uint64, n, d, levels int) *mat.Dense {
-	r, x := rng.New(seed), mat.NewDense(n, d, nil)
-	x.Apply(func(_, _ int, _ float64) float64 { return float64(r.IntN(levels)) }, x)
-	return x
-}
-
-// everyRow lists all levels^d observations.
-func everyRow(d, levels int) *mat.Dense {
-	n := int(math.Pow(float64(levels), float64(d)))
-	x := mat.NewDense(n, d, nil)
-	x.Apply(func(i, j int, _ float64) float64 {
-		return float64(i / int(math.Pow(float64(levels), float64(j))) % levels)
-	}, x)
-	return x
-}
-
 func TestIndependentBitsOfTheDigits(t *testing.T) {
-	train, validation, test := digitBits()
+	train, validation, test := check.DigitBits()
 	if n, v, e := train.RawMatrix().Rows, validation.RawMatrix().Rows, test.RawMatrix().Rows; n != 1197 || v != 200 || e != 400 {
 		t.Fatalf("the split has %d, %d and %d images", n, v, e)
 	}
@@ -58,7 +36,7 @@ func TestIndependentBitsOfTheDigits(t *testing.T) {
 func TestFullContextIsTheJointHistogram(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, levels, n := rapid.IntRange(1, 4).Draw(t, "d"), rapid.IntRange(2, 4).Draw(t, "levels"), rapid.IntRange(1, 40).Draw(t, "n")
-		x := randomSymbols(rapid.Uint64().Draw(t, "seed"), n, d, levels)
+		x := check.Symbols(rapid.Uint64().Draw(t, "seed"), n, d, levels)
 		m, err := Table{Levels: levels, Context: d, Smoothing: -1}.Fit(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
@@ -87,11 +65,11 @@ func TestFullContextIsTheJointHistogram(t *testing.T) {
 func TestTableNormalizes(t *testing.T) {
 	for _, context := range []int{0, 1, 2, 9} {
 		for _, alpha := range []float64{-1, 0, 0.3} {
-			m, err := Table{Levels: 3, Context: context, Smoothing: alpha}.Fit(t.Context(), randomSymbols(1, 20, 5, 3))
+			m, err := Table{Levels: 3, Context: context, Smoothing: alpha}.Fit(t.Context(), check.Symbols(1, 20, 5, 3))
 			if err != nil {
 				t.Fatal(err)
 			}
-			logp, err := m.LogProb(t.Context(), everyRow(5, 3))
+			logp, err := m.LogProb(t.Context(), check.EveryRow(5, 3))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,11 +126,11 @@ func TestTableRecoversAMarkovChain(t *testing.T) {
 }
 
 func TestTableConformance(t *testing.T) {
-	mltest.Run(t, mltest.Method[TableModel]{Fit: Table{Levels: 3, Context: 2}.Fit, Data: randomSymbols(5, 50, 4, 3)})
+	mltest.Run(t, mltest.Method[TableModel]{Fit: Table{Levels: 3, Context: 2}.Fit, Data: check.Symbols(5, 50, 4, 3)})
 }
 
 func TestTableRefuses(t *testing.T) {
-	x := randomSymbols(1, 10, 3, 2)
+	x := check.Symbols(1, 10, 3, 2)
 	bad := mat.DenseCopyOf(x)
 	bad.Set(4, 2, 2)
 	half := mat.DenseCopyOf(x)

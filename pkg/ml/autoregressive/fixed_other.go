@@ -1,5 +1,0 @@
-//go:build !amd64
-
-package autoregressive
-
-func addProduct(y, x, w []float32) { plainProduct(y, x, w) }
