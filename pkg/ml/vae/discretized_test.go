@@ -14,6 +14,7 @@ import (
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/coding"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -216,11 +217,11 @@ func TestBadInputOfDiscretized(t *testing.T) {
 	other := func(change func(*VAEModel)) error {
 		c := written()
 		change(c)
-		return second(c.Discretize(8))
+		return mltest.Err(c.Discretize(8))
 	}
 	for name, c := range map[string]struct{ err, want error }{
-		"one bin":           {second(m.Discretize(1)), ml.ErrParameter},
-		"too many bins":     {second(m.Discretize(1 << 17)), ml.ErrParameter},
+		"one bin":           {mltest.Err(m.Discretize(1)), ml.ErrParameter},
+		"too many bins":     {mltest.Err(m.Discretize(1 << 17)), ml.ErrParameter},
 		"mean field":        {other(func(m *VAEModel) { m.Options.Inference = MeanField }), ml.ErrParameter},
 		"real numbers":      {other(func(m *VAEModel) { m.Options.Likelihood = Gaussian }), ml.ErrParameter},
 		"another width":     {other(func(m *VAEModel) { m.Options.Hidden = []int{4} }), ml.ErrShape},
@@ -229,12 +230,12 @@ func TestBadInputOfDiscretized(t *testing.T) {
 		"no variance":       {other(func(m *VAEModel) { m.Options.Network = Linear }), ml.ErrShape},
 		"no channels":       {other(func(m *VAEModel) { m.Options.Network, m.Options.Hidden = Convolutional, nil }), ml.ErrShape},
 		"no kernels":        {other(func(m *VAEModel) { m.Options.Network, m.Options.Height = Convolutional, 2 }), ml.ErrShape},
-		"a row too long":    {second(d.Posterior(make([]int, 7))), ml.ErrShape},
-		"a level too high":  {second(d.Posterior([]int{0, 0, 2, 0, 0, 0})), ml.ErrShape},
-		"a latent too many": {second(d.Likelihood([]int{0, 0, 0})), ml.ErrShape},
-		"a bin too high":    {second(d.Likelihood([]int{0, 8})), ml.ErrShape},
-		"no bits":           {second(d.Symbols(mat.NewDense(1, 6, []float64{0, 0, 0.5, 0, 0, 0}))), ml.ErrParameter},
-		"too few columns":   {second(d.Symbols(mat.NewDense(1, 5, nil))), ml.ErrShape},
+		"a row too long":    {mltest.Err(d.Posterior(make([]int, 7))), ml.ErrShape},
+		"a level too high":  {mltest.Err(d.Posterior([]int{0, 0, 2, 0, 0, 0})), ml.ErrShape},
+		"a latent too many": {mltest.Err(d.Likelihood([]int{0, 0, 0})), ml.ErrShape},
+		"a bin too high":    {mltest.Err(d.Likelihood([]int{0, 8})), ml.ErrShape},
+		"no bits":           {mltest.Err(d.Symbols(mat.NewDense(1, 6, []float64{0, 0, 0.5, 0, 0, 0}))), ml.ErrParameter},
+		"too few columns":   {mltest.Err(d.Symbols(mat.NewDense(1, 5, nil))), ml.ErrShape},
 	} {
 		if !errors.Is(c.err, c.want) {
 			t.Errorf("%s: error %v, want %v", name, c.err, c.want)
