@@ -202,7 +202,7 @@ func written() *VAEModel {
 	for _, l := range []struct {
 		name    string
 		in, out int
-	}{{"/encoder/hidden0/dense", 6, 5}, {"/encoder/mean/dense", 5, 2}, {"/encoder/logvar/dense", 5, 2}, {"/decoder/hidden0/dense", 2, 5}, {"/decoder/out/dense", 5, 6}} {
+	}{{"/encoder/hidden0", 6, 5}, {"/encoder/mean", 5, 2}, {"/encoder/logvar", 5, 2}, {"/decoder/hidden0", 2, 5}, {"/decoder/out", 5, 6}} {
 		w = w.With(l.name+"/weights", numbers(l.in, l.out), l.in, l.out).With(l.name+"/biases", numbers(1, l.out), l.out)
 	}
 	return &VAEModel{Options: VAE{Latents: 2, Hidden: []int{5}}.complete(6), Columns: 6, Scale: 1, Trained: neural.Trained{Weights: w}}

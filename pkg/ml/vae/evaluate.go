@@ -54,7 +54,7 @@ func (b *builder) encoder() (n network) {
 	case Convolutional:
 		height, across, in := b.v.Height, b.columns/b.v.Height, 1
 		for i, channels := range b.v.Hidden {
-			c := b.convolution(fmt.Sprintf("/encoder/down%d/conv", i), height, across, in, channels, 2)
+			c := b.convolution(fmt.Sprintf("/encoder/down%d", i), height, across, in, channels, 2)
 			n = append(n, c.Apply, swish)
 			height, across = c.Dims()
 			in = channels
@@ -62,13 +62,13 @@ func (b *builder) encoder() (n network) {
 		width = height * across * in
 	default:
 		for i, h := range b.v.Hidden {
-			n = append(n, b.affine(fmt.Sprintf("/encoder/hidden%d/dense", i), width, h).Apply, swish)
+			n = append(n, b.affine(fmt.Sprintf("/encoder/hidden%d", i), width, h).Apply, swish)
 			width = h
 		}
 	}
-	mean := b.affine("/encoder/mean/dense", width, b.v.Latents)
+	mean := b.affine("/encoder/mean", width, b.v.Latents)
 	if b.v.Network != Linear {
-		logVar := b.affine("/encoder/logvar/dense", width, b.v.Latents)
+		logVar := b.affine("/encoder/logvar", width, b.v.Latents)
 		return append(n, func(x []float64) []float64 { return append(mean.Apply(x), logVar.Apply(x)...) })
 	}
 	log := b.weights.Get("/encoder/logvar")
@@ -96,24 +96,24 @@ func (b *builder) decoder() (n network) {
 	width := b.v.Latents
 	for i := range b.v.Hidden {
 		h := b.v.Hidden[len(b.v.Hidden)-1-i]
-		n = append(n, b.affine(fmt.Sprintf("/decoder/hidden%d/dense", i), width, h).Apply, swish)
+		n = append(n, b.affine(fmt.Sprintf("/decoder/hidden%d", i), width, h).Apply, swish)
 		width = h
 	}
-	return append(n, b.affine("/decoder/out/dense", width, b.columns).Apply)
+	return append(n, b.affine("/decoder/out", width, b.columns).Apply)
 }
 
 func (b *builder) imageDecoder() (n network) {
 	heights, widths := b.v.sizes(b.columns)
 	last := len(b.v.Hidden)
 	in := b.v.Hidden[last-1]
-	n = append(n, b.affine("/decoder/in/dense", b.v.Latents, heights[last]*widths[last]*in).Apply, swish)
+	n = append(n, b.affine("/decoder/in", b.v.Latents, heights[last]*widths[last]*in).Apply, swish)
 	for i := last - 1; i >= 0; i-- {
 		h, w, channels := heights[i], widths[i], in
 		n = append(n, func(x []float64) []float64 { return doubledTo(x, h, w, channels) })
-		n = append(n, b.convolution(fmt.Sprintf("/decoder/up%d/conv", i), h, w, in, b.v.Hidden[i], 1).Apply, swish)
+		n = append(n, b.convolution(fmt.Sprintf("/decoder/up%d", i), h, w, in, b.v.Hidden[i], 1).Apply, swish)
 		in = b.v.Hidden[i]
 	}
-	return append(n, b.convolution("/decoder/out/conv", heights[0], widths[0], in, 1, 1).Apply)
+	return append(n, b.convolution("/decoder/out", heights[0], widths[0], in, 1, 1).Apply)
 }
 
 // doubledTo repeats every pixel in both directions, and cuts the picture to height×width.

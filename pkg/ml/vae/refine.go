@@ -6,6 +6,7 @@ import (
 
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/neural"
+	"github.com/golatent/latent/pkg/ml/neural/dist"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
@@ -74,7 +75,7 @@ func (m *VAEModel) refine(ctx context.Context, method string, part *neural.Array
 			logSD := points.GetVariable("logsd").NodeValue(b.Step)
 			out := m.weightsGraph(s, []*graph.Node{b.Data[0], mean, graph.Exp(logSD), b.Noise[0]})
 			logp := graph.ReduceMean(out[0], -1) // [n]
-			kl := graph.ReduceSum(divergence(mean, graph.MulScalar(logSD, 2)), -1)
+			kl := graph.ReduceSum(dist.Gaussian{Mean: mean, LogVar: graph.MulScalar(logSD, 2)}.KLStandard(), -1)
 			// The sum over the rows: each row's step is its own, however many there are.
 			return neural.Loss{Total: graph.ReduceAllSum(graph.Sub(kl, logp))}
 		},

@@ -10,6 +10,8 @@ import (
 
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/neural"
+	"github.com/golatent/latent/pkg/ml/neural/dist"
+	"github.com/golatent/latent/pkg/ml/neural/layers"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -199,15 +201,15 @@ func (v VAE) complete(d int) VAE {
 func (m *VAEModel) loss(n int) func(*model.Scope, neural.Batch) neural.Loss {
 	v := m.Options
 	return func(s *model.Scope, b neural.Batch) neural.Loss {
-		x := b.Data[0] // [batch, d]
-		var mean, logVar *graph.Node
+		x := b.Data[0]      // [batch, d]
+		var q dist.Gaussian // [batch, Latents]
 		if v.Inference == MeanField {
-			mean, logVar = v.ownPosterior(s, b.Data[1], n)
+			q = v.ownPosterior(s, b.Data[1], n)
 		} else {
-			mean, logVar = v.encode(s.In("encoder"), x) // [batch, Latents] each
+			q = v.encode(s.In("encoder"), x)
 		}
-		z := graph.Add(mean, graph.Mul(graph.Exp(graph.MulScalar(logVar, 0.5)), b.Noise[0]))
-		units := divergence(mean, logVar)                                              // [batch, Latents]
+		z := q.Sample(b.Noise[0])
+		units := q.KLStandard()                                                        // [batch, Latents]
 		logp := m.logLikelihood(s, x, v.decode(s.In("decoder"), z, x.Shape().Dim(-1))) // [batch]
 		reconstruction := graph.Neg(graph.ReduceAllMean(logp))
 		kl := graph.ReduceAllMean(graph.ReduceSum(units, -1))
@@ -228,19 +230,14 @@ func (m *VAEModel) loss(n int) func(*model.Scope, neural.Batch) neural.Loss {
 	}
 }
 
-// divergence is KL(N(mean, exp(logVar)) ‖ N(0, 1)) of every component.
-func divergence(mean, logVar *graph.Node) *graph.Node {
-	return graph.MulScalar(graph.Sub(graph.Add(graph.Square(mean), graph.Exp(logVar)), graph.AddScalar(logVar, 1)), 0.5)
-}
-
 // ownPosterior looks up the mean and the log-variance that each of n rows has of its own.
-func (v VAE) ownPosterior(s *model.Scope, rows *graph.Node, n int) (mean, logVar *graph.Node) {
-	s = s.In("points").WithInitializer(zeros)
+func (v VAE) ownPosterior(s *model.Scope, rows *graph.Node, n int) dist.Gaussian {
+	s = layers.Zero(s.In("points"))
 	table := func(name string) *graph.Node {
 		all := s.VariableWithShape(name, shapes.Make(dtypes.Float32, n, v.Latents)).NodeValue(rows.Graph())
 		return graph.Gather(all, graph.InsertAxes(rows, -1)) // [batch, Latents]
 	}
-	return table("mean"), table("logvar")
+	return dist.Gaussian{Mean: table("mean"), LogVar: table("logvar")}
 }
 
 // input is x as the networks see it, after a check that the likelihood can have each of its values.

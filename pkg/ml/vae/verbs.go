@@ -34,8 +34,8 @@ func (m *VAEModel) Encode(ctx context.Context, x mat.Matrix) (*Posterior, error)
 		return m.Refine(ctx, x, Refine{})
 	}
 	f, err := m.Func("encode", []string{"/encoder"}, func(s *model.Scope, in []*graph.Node) []*graph.Node {
-		mean, logVar := m.Options.encode(s.In("encoder"), in[0])
-		return []*graph.Node{mean, graph.Exp(graph.MulScalar(logVar, 0.5))}
+		q := m.Options.encode(s.In("encoder"), in[0])
+		return []*graph.Node{q.Mean, graph.Exp(graph.MulScalar(q.LogVar, 0.5))}
 	})
 	if err != nil {
 		return nil, err
