@@ -4,9 +4,8 @@ import (
 	"context"
 	"math"
 
+	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
@@ -14,86 +13,86 @@ import (
 // softmaxFit is multinomial logistic regression on standardized columns. The parameters are K rows of
 // an intercept and d coefficients.
 type softmaxFit struct {
-	n, k, p int            // rows, classes, d+1
-	x       blas64.General // n×p, its first column of ones
-	of      []int          // class of each row
+	n, k, p int       // rows, classes, d+1
+	x       []float64 // n×p, its first column of ones
+	of      []int     // class of each row
 	penalty float64
 }
 
 func newSoftmaxFit(m *LinearProbeModel, rows *mat.Dense, of []int, penalty float64) *softmaxFit {
 	n, d := rows.Dims()
-	f := &softmaxFit{n: n, k: len(m.Classes), p: d + 1, of: of, penalty: penalty}
-	f.x = f.general(n, f.p, make([]float64, n*f.p))
+	f := &softmaxFit{n: n, k: len(m.Classes), p: d + 1, of: of, penalty: penalty, x: make([]float64, n*(d+1))}
 	z := m.standardized(rows)
 	for i := range n {
-		row := f.x.Data[i*f.p : (i+1)*f.p]
+		row := f.x[i*f.p : (i+1)*f.p]
 		row[0] = 1
 		copy(row[1:], z.RawRowView(i))
 	}
 	return f
 }
 
-func (f *softmaxFit) general(r, c int, data []float64) blas64.General {
-	return blas64.General{Rows: r, Cols: c, Stride: c, Data: data}
-}
-
-// gradient returns the objective over n, its gradient, the mean of −log p(y), and the probabilities.
-func (f *softmaxFit) gradient(theta []float64) (value float64, g []float64, loss float64, p []float64) {
-	n, k := f.n, f.k
-	p = make([]float64, n*k)
-	blas64.Gemm(blas.NoTrans, blas.Trans, 1, f.x, f.general(k, f.p, theta), 0, f.general(n, k, p))
-	const size = 1024
-	losses := make([]float64, parallel.Chunks(n, size))
-	residual := make([]float64, n*k)
-	_ = parallel.For(context.Background(), n, size, func(c, lo, hi int) {
+// pass goes through the rows once: residual turns the K numbers vₖ·xᵢ of row i into what the row weighs
+// in the K rows of the result, (RᵀX + λV)/n, whose penalty leaves out intercepts. The sums of what
+// residual returns come with it. A probe has few classes, so that a row, read once, meets all of them.
+func (f *softmaxFit) pass(v []float64, residual func(i int, row []float64) float64) (g []float64, sum float64) {
+	size := max(512, (f.n+31)/32) // bounds the memory of the parts
+	parts, sums := make([][]float64, parallel.Chunks(f.n, size)), make([]float64, parallel.Chunks(f.n, size))
+	_ = parallel.For(context.Background(), f.n, size, func(c, lo, hi int) {
+		part, row := make([]float64, f.k*f.p), make([]float64, f.k)
 		for i := lo; i < hi; i++ {
-			row := p[i*k : (i+1)*k]
-			own := row[f.of[i]]
-			losses[c] += softmax(row) - own
-			copy(residual[i*k:], row)
-			residual[i*k+f.of[i]]--
+			x := f.x[i*f.p : (i+1)*f.p]
+			blas.DotRows(row, x, v, f.p)
+			sums[c] += residual(i, row)
+			for k, r := range row {
+				blas.Axpy(r, x, part[k*f.p:(k+1)*f.p])
+			}
 		}
+		parts[c] = part
 	})
-	for _, l := range losses {
-		loss += l / float64(n)
-	}
-	g = f.backward(residual, theta)
-	value = loss
-	for c := range k {
-		w := theta[c*f.p+1 : (c+1)*f.p]
-		value += f.penalty / 2 / float64(n) * floats.Dot(w, w)
-	}
-	return value, g, loss, p
-}
-
-// backward returns (RᵀX + λV)/n for n×K residuals R, the penalty leaving out the intercepts of V.
-func (f *softmaxFit) backward(residual, v []float64) []float64 {
-	g := make([]float64, f.k*f.p)
+	g = make([]float64, f.k*f.p)
 	for i, w := range v {
 		if i%f.p != 0 {
 			g[i] = f.penalty * w
 		}
 	}
-	blas64.Gemm(blas.Trans, blas.NoTrans, 1, f.general(f.n, f.k, residual), f.x, 1, f.general(f.k, f.p, g))
+	for c, part := range parts {
+		floats.Add(g, part)
+		sum += sums[c]
+	}
 	floats.Scale(1/float64(f.n), g)
-	return g
+	return g, sum
+}
+
+// gradient returns the objective over n, its gradient, the mean of −log p(y), and the probabilities.
+func (f *softmaxFit) gradient(theta []float64) (value float64, g []float64, loss float64, p []float64) {
+	p = make([]float64, f.n*f.k)
+	g, loss = f.pass(theta, func(i int, row []float64) float64 {
+		own := row[f.of[i]]
+		l := softmax(row) - own
+		copy(p[i*f.k:], row)
+		row[f.of[i]]--
+		return l
+	})
+	loss /= float64(f.n)
+	value = loss
+	for c := range f.k {
+		w := theta[c*f.p+1 : (c+1)*f.p]
+		value += f.penalty / 2 / float64(f.n) * floats.Dot(w, w)
+	}
+	return value, g, loss, p
 }
 
 // curvature returns the product of the Hessian with v, where the probabilities are p.
 func (f *softmaxFit) curvature(p, v []float64) []float64 {
-	n, k := f.n, f.k
-	u := make([]float64, n*k)
-	blas64.Gemm(blas.NoTrans, blas.Trans, 1, f.x, f.general(k, f.p, v), 0, f.general(n, k, u))
-	_ = parallel.For(context.Background(), n, 1024, func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			row, prob := u[i*k:(i+1)*k], p[i*k:(i+1)*k]
-			mean := floats.Dot(prob, row)
-			for c := range row {
-				row[c] = prob[c] * (row[c] - mean)
-			}
+	h, _ := f.pass(v, func(i int, row []float64) float64 {
+		prob := p[i*f.k : (i+1)*f.k]
+		mean := floats.Dot(prob, row)
+		for c := range row {
+			row[c] = prob[c] * (row[c] - mean)
 		}
+		return 0
 	})
-	return f.backward(u, v)
+	return h
 }
 
 // minimize starts from nothing known and writes the minimum to m. The error is ctx.Err().
