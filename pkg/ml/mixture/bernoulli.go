@@ -348,7 +348,7 @@ func (m *BernoulliModel) Predict(x mat.Matrix) ([]int, error) {
 	return labels, err
 }
 
-// Sample draws n rows from the mixture.
+// Sample draws n rows from the mixture. The error is ml.ErrParameter for n < 1, and ctx.Err().
 func (m *BernoulliModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	if n < 1 {
 		return nil, ml.BadParameter("mixture.BernoulliModel.Sample", "n", n, "at least 1")
@@ -366,7 +366,10 @@ func (m *BernoulliModel) Sample(ctx context.Context, n int, seed uint64) (*mat.D
 			}
 		}
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Parameters is the number of free parameters: K−1 weights and Kd probabilities.

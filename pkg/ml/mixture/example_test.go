@@ -77,7 +77,7 @@ func ExampleLinearExperts() {
 	}
 	x := mat.NewDense(400, 1, nil)
 	x.Apply(func(i, _ int, _ float64) float64 { return float64(i)/100 - 2 }, x)
-	y, _, err := truth.Sample(x, 1)
+	y, _, err := truth.Sample(context.Background(), x, 1)
 	if err != nil {
 		fmt.Println(err)
 		return

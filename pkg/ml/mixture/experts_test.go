@@ -150,7 +150,7 @@ func truth(n int, seed uint64) (*LinearExpertsModel, *mat.Dense, []float64, []in
 	r := rng.New(seed, 77)
 	x := mat.NewDense(n, 1, nil)
 	x.Apply(func(_, _ int, _ float64) float64 { return 6*r.Float64() - 3 }, x)
-	y, z, err := m.Sample(x, seed)
+	y, z, err := m.Sample(context.Background(), x, seed)
 	if err != nil {
 		panic(err)
 	}
@@ -203,7 +203,7 @@ func TestCrossingLinesWithConstantWeights(t *testing.T) {
 		r := rng.New(seed, 5)
 		x := mat.NewDense(800, 2, nil)
 		x.Apply(func(_, _ int, _ float64) float64 { return r.NormFloat64() }, x)
-		y, _, err := want.Sample(x, seed)
+		y, _, err := want.Sample(t.Context(), x, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +239,7 @@ func bends(n int, seed uint64) (*LogisticExpertsModel, *mat.Dense, []int) {
 	r := rng.New(seed, 3)
 	x := mat.NewDense(n, 2, nil)
 	x.Apply(func(_, _ int, _ float64) float64 { return 6*r.Float64() - 3 }, x)
-	y, _, err := m.Sample(x, seed)
+	y, _, err := m.Sample(context.Background(), x, seed)
 	if err != nil {
 		panic(err)
 	}
@@ -738,7 +738,7 @@ func TestExpertsBadInput(t *testing.T) {
 	if _, err := (&LinearExpertsModel{}).Gating(x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("an empty model: %v", err)
 	}
-	if _, _, err := (&LogisticExpertsModel{}).Sample(x, 1); !errors.Is(err, ml.ErrShape) {
+	if _, _, err := (&LogisticExpertsModel{}).Sample(t.Context(), x, 1); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("an empty model: %v", err)
 	}
 	far := mat.NewDense(2, 4, []float64{1e300, -1e300, 1e300, math.MaxFloat64, -1e308, 1e308, -1e308, 1e308})
@@ -923,12 +923,12 @@ func TestExpertSamplesHaveTheMomentsOfTheModel(t *testing.T) {
 	const n = 20000
 	x := mat.NewDense(n, 1, nil)
 	x.Apply(func(int, int, float64) float64 { return 0.7 }, x)
-	y, from, err := m.Sample(x, 3)
+	y, from, err := m.Sample(t.Context(), x, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _ := m.Sample(x, 3)
-	labels, _, err := l.Sample(x, 3)
+	again, _, _ := m.Sample(t.Context(), x, 3)
+	labels, _, err := l.Sample(t.Context(), x, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,11 @@
 package mixture
 
 import (
+	"context"
 	"math"
+	"math/rand/v2"
 
+	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
@@ -102,6 +105,30 @@ func (c conditional) each(method string, x mat.Matrix, fill func(gate, said, to 
 		fill(gate, said, out.RawRowView(i))
 	}
 	return out, nil
+}
+
+// sample draws an expert for each row of x, by the gate, and hands what it says to value, which draws y.
+func (c conditional) sample(ctx context.Context, method string, x mat.Matrix, seed uint64, value func(r *rand.Rand, said float64, k int)) ([]int, error) {
+	y, err := c.rows(method, x)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := y.Dims()
+	experts := make([]int, n)
+	weights, said := make([]float64, c.k), make([]float64, c.k)
+	r := rng.New(seed)
+	for i := range n {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		c.at(y.RawRowView(i), weights, said)
+		for k, g := range weights {
+			weights[k] = math.Exp(g)
+		}
+		experts[i] = draw(r, weights)
+		value(r, said[experts[i]], experts[i])
+	}
+	return experts, nil
 }
 
 // parameters counts the free ones of a gate and of K regressions.

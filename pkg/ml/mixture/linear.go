@@ -5,9 +5,9 @@ import (
 	"context"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"slices"
 
-	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
@@ -63,49 +63,13 @@ func init() { ml.Register[LinearExpertsModel]("mixture.LinearExpertsModel") }
 // when ctx ends first.
 func (e LinearExperts) Fit(ctx context.Context, x mat.Matrix, y []float64) (*LinearExpertsModel, error) {
 	f, err := e.check(ctx, x, y)
-	if err != nil {
-		return nil, err
-	}
-	best, ended := f.fit(ctx)
-	if best == nil {
-		return nil, ended
-	}
-	m, err := e.model(f, best)
-	if err != nil {
-		return nil, err
-	}
-	return m, ended
+	return fitExperts(ctx, f, err, e.model)
 }
 
 // Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value. Direct yields the last once
 // more when it knows whether it has converged.
 func (e LinearExperts) Iterate(ctx context.Context, x mat.Matrix, y []float64) iter.Seq2[*LinearExpertsModel, error] {
-	return func(yield func(*LinearExpertsModel, error) bool) {
-		f, err := e.check(ctx, x, y)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		runExperts(ctx, f, func(s *expertStep) (*LinearExpertsModel, error) { return e.model(f, s) }, yield)
-	}
-}
-
-// runExperts yields the models of one start.
-func runExperts[M any](ctx context.Context, f *expertFit, model func(*expertStep) (*M, error), yield func(*M, error) bool) {
-	var last *M
-	for s := range f.iterate(ctx, 0) {
-		m, err := model(s)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		if last = m; !yield(m, nil) {
-			return
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		yield(last, err)
-	}
+	return eachExperts(ctx, func() (*expertFit, error) { return e.check(ctx, x, y) }, e.model)
 }
 
 func (e LinearExperts) check(ctx context.Context, x mat.Matrix, y []float64) (*expertFit, error) {
@@ -273,22 +237,20 @@ func (m *LinearExpertsModel) Responsibilities(x mat.Matrix, y []float64) (*mat.D
 	return joint, nil
 }
 
-// Sample draws a y for each row of x, and says which expert it is from.
-func (m *LinearExpertsModel) Sample(x mat.Matrix, seed uint64) (y []float64, experts []int, err error) {
+// Sample draws a y for each row of x, and says which expert it is from. The errors are those of Predict, and ctx.Err().
+func (m *LinearExpertsModel) Sample(ctx context.Context, x mat.Matrix, seed uint64) (y []float64, experts []int, err error) {
 	const method = "mixture.LinearExpertsModel.Sample"
 	c, err := m.check(method)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := rng.New(seed)
-	_, err = c.each(method, x, func(gate, said, weights []float64) {
-		for k, g := range gate {
-			weights[k] = math.Exp(g)
-		}
-		k := draw(r, weights)
-		y, experts = append(y, said[k]+math.Sqrt(m.Variances[k])*r.NormFloat64()), append(experts, k)
+	experts, err = c.sample(ctx, method, x, seed, func(r *rand.Rand, said float64, k int) {
+		y = append(y, said+math.Sqrt(m.Variances[k])*r.NormFloat64())
 	})
-	return y, experts, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return y, experts, nil
 }
 
 // Parameters is the number of free parameters: (K−1)(d+1) of a softmax gate or K−1 of a constant one, K(d+1) of the lines, K variances.
@@ -299,11 +261,10 @@ func (m *LinearExpertsModel) Parameters() int {
 
 // BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the fit: lower is better.
 func (m *LinearExpertsModel) BIC() float64 {
-	n := float64(len(m.Labels))
-	return float64(m.Parameters())*math.Log(n) - 2*n*m.LogLikelihood
+	return bic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }
 
 // AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit: lower is better.
 func (m *LinearExpertsModel) AIC() float64 {
-	return 2*float64(m.Parameters()) - 2*float64(len(m.Labels))*m.LogLikelihood
+	return aic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }

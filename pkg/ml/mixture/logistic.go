@@ -3,10 +3,9 @@ package mixture
 import (
 	"context"
 	"iter"
-	"math"
+	"math/rand/v2"
 	"slices"
 
-	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
@@ -59,31 +58,13 @@ func init() { ml.Register[LogisticExpertsModel]("mixture.LogisticExpertsModel") 
 // far, when ctx ends first.
 func (e LogisticExperts) Fit(ctx context.Context, x mat.Matrix, y []int) (*LogisticExpertsModel, error) {
 	f, err := e.check(ctx, x, y)
-	if err != nil {
-		return nil, err
-	}
-	best, ended := f.fit(ctx)
-	if best == nil {
-		return nil, ended
-	}
-	m, err := e.model(f, best)
-	if err != nil {
-		return nil, err
-	}
-	return m, ended
+	return fitExperts(ctx, f, err, e.model)
 }
 
 // Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value. Direct yields the last once
 // more when it knows whether it has converged.
 func (e LogisticExperts) Iterate(ctx context.Context, x mat.Matrix, y []int) iter.Seq2[*LogisticExpertsModel, error] {
-	return func(yield func(*LogisticExpertsModel, error) bool) {
-		f, err := e.check(ctx, x, y)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		runExperts(ctx, f, func(s *expertStep) (*LogisticExpertsModel, error) { return e.model(f, s) }, yield)
-	}
+	return eachExperts(ctx, func() (*expertFit, error) { return e.check(ctx, x, y) }, e.model)
 }
 
 func (e LogisticExperts) check(ctx context.Context, x mat.Matrix, y []int) (*expertFit, error) {
@@ -234,25 +215,24 @@ func (m *LogisticExpertsModel) Responsibilities(x mat.Matrix, y []int) (*mat.Den
 	return joint, nil
 }
 
-// Sample draws a label for each row of x, and says which expert it is from.
-func (m *LogisticExpertsModel) Sample(x mat.Matrix, seed uint64) (y, experts []int, err error) {
+// Sample draws a label for each row of x, and says which expert it is from. The errors are those of Predict, and ctx.Err().
+func (m *LogisticExpertsModel) Sample(ctx context.Context, x mat.Matrix, seed uint64) (y, experts []int, err error) {
 	const method = "mixture.LogisticExpertsModel.Sample"
 	c, err := m.check(method)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := rng.New(seed)
-	_, err = c.each(method, x, func(gate, said, weights []float64) {
-		for k, g := range gate {
-			weights[k] = math.Exp(g)
-		}
-		k, label := draw(r, weights), 0
-		if r.Float64() < sigmoid(said[k]) {
+	experts, err = c.sample(ctx, method, x, seed, func(r *rand.Rand, said float64, _ int) {
+		label := 0
+		if r.Float64() < sigmoid(said) {
 			label = 1
 		}
-		y, experts = append(y, label), append(experts, k)
+		y = append(y, label)
 	})
-	return y, experts, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return y, experts, nil
 }
 
 // Parameters is the number of free parameters: (K−1)(d+1) of a softmax gate or K−1 of a constant one, and K(d+1) of the regressions.
@@ -263,11 +243,10 @@ func (m *LogisticExpertsModel) Parameters() int {
 
 // BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the fit: lower is better.
 func (m *LogisticExpertsModel) BIC() float64 {
-	n := float64(len(m.Labels))
-	return float64(m.Parameters())*math.Log(n) - 2*n*m.LogLikelihood
+	return bic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }
 
 // AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit: lower is better.
 func (m *LogisticExpertsModel) AIC() float64 {
-	return 2*float64(m.Parameters()) - 2*float64(len(m.Labels))*m.LogLikelihood
+	return aic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }

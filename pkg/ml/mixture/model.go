@@ -145,7 +145,8 @@ func (m *GMMModel) components(method string) (*components, scaling.Units, error)
 	return c, u, nil
 }
 
-// Sample draws n rows from the mixture.
+// Sample draws n rows from the mixture. The error is ml.ErrParameter for n < 1, what is wrong with a model
+// made by hand, and ctx.Err().
 func (m *GMMModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	const method = "mixture.GMMModel.Sample"
 	if n < 1 {
@@ -177,7 +178,10 @@ func (m *GMMModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, 
 			u.OutOf(out.RawRowView(i), z)
 		}
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Parameters is the number of free parameters: K−1 weights, Kd means, and the covariances of the family.
@@ -189,11 +193,19 @@ func (m *GMMModel) Parameters() int {
 
 // BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the fit: the lower, the better the model earns its parameters.
 func (m *GMMModel) BIC() float64 {
-	n := float64(len(m.Labels))
-	return float64(m.Parameters())*math.Log(n) - 2*n*m.LogLikelihood
+	return bic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }
 
 // AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit: lower is better.
 func (m *GMMModel) AIC() float64 {
-	return 2*float64(m.Parameters()) - 2*float64(len(m.Labels))*m.LogLikelihood
+	return aic(m.Parameters(), len(m.Labels), m.LogLikelihood)
+}
+
+// bic and aic are the criteria of a model with a mean log-likelihood over n rows.
+func bic(parameters, n int, logLikelihood float64) float64 {
+	return float64(parameters)*math.Log(float64(n)) - 2*float64(n)*logLikelihood
+}
+
+func aic(parameters, n int, logLikelihood float64) float64 {
+	return 2*float64(parameters) - 2*float64(n)*logLikelihood
 }
