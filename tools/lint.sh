@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 unformatted=$(gofmt -l $(git ls-files --cached --others --exclude-standard '*.go'))
 [ -z "$unformatted" ] || { echo "not gofmt'ed: $unformatted"; exit 1; }
 go vet ./...
+CGO_ENABLED=0 go vet ./pkg/... # networks run without a C compiler, on the pure-Go backend
 (cd tools && go vet ./cellgo ./kernel ./setuptest)
 .venv/latent/bin/staticcheck ./...
 (cd tools/lint && go vet ./wrap && go test ./wrap)

@@ -28,8 +28,11 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Found reports whether there is a plugin for the CPU.
+// Found reports whether there is a plugin for the CPU, and a program that can load it.
 func Found() bool {
+	if !cgo {
+		return false
+	}
 	for folder := range strings.SplitSeq(os.Getenv(variable), ":") {
 		if found, _ := filepath.Glob(filepath.Join(folder, "*pjrt*cpu*")); folder != "" && len(found) > 0 {
 			return true

@@ -11,7 +11,6 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // "go"
-	"github.com/gomlx/go-xla/compute/xla"  // "xla"
 )
 
 // A Backend compiles graphs and runs them. Its random numbers are never used: what is random in a training is drawn in Go (see Noise), and starting
@@ -75,10 +74,10 @@ func Open(name string) (*Backend, error) {
 func open(config, reason string) (*Backend, error) {
 	b, ok := opened.byConfig[config]
 	if !ok {
-		// An installer that downloads at run time has no place in a library.
-		xla.EnableAutoInstall(false)
 		if strings.HasPrefix(config, "xla") {
-			keepMemory()
+			if err := prepareXLA(); err != nil {
+				return nil, err
+			}
 		}
 		options := config
 		if config == "go" {

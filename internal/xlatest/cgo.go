@@ -1,0 +1,5 @@
+//go:build cgo
+
+package xlatest
+
+const cgo = true
