@@ -117,7 +117,7 @@ func TestSubmissions(t *testing.T) {
 		name := filepath.Dir(path)
 		t.Run(name, func(t *testing.T) {
 			teachers := read(t, path)
-			bench, err := grader.NewBench(t.Context(), "..", teachers, grader.Limits{Seconds: 2, MemoryMB: 256})
+			bench, err := grader.NewBench(t.Context(), "..", teachers, grader.Limits{Seconds: 1, MemoryMB: 256})
 			if err != nil {
 				t.Fatal(err)
 			}
