@@ -13,25 +13,32 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Scored is a fitted model with a Fisher score: Scores returns U_x = ∇θ log pθ(x) of each row of x, one column a parameter.
+// Scored is a fitted model with a Fisher score: Scores returns U_x = ∇θ log pθ(x) of each row of x,
+// one column a parameter.
 type Scored interface {
 	Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error)
 }
 
-// Fisher represents an observation by how the parameters of a model would have to change to make it likelier, the Fisher score U_x = ∇θ log pθ(x), in the units of the Fisher
-// information I = E[U Uᵀ]:
+// Fisher represents an observation by how the parameters of a model would have to change to make it
+// likelier, the Fisher score U_x = ∇θ log pθ(x), in the units of the Fisher information I = E[U
+// Uᵀ]:
 //
 //	φ(x) = I^(−½) U_x,    K(x, y) = φ(x)·φ(y) = U_xᵀ I⁻¹ U_y
 //
-// K is the Fisher kernel (Jaakkola & Haussler, 1999). Under the model itself the mean of U is 0 and I is its covariance. Fit measures I over the rows that it is given: over samples of
-// the model that is the Fisher information, over data it is what is called the empirical one. A network has too many parameters for I itself; its diagonal takes the place.
+// K is the Fisher kernel (Jaakkola & Haussler, 1999). Under the model itself the mean of U is 0 and
+// I is its covariance. Fit measures I over the rows that it is given: over samples of the model
+// that is the Fisher information, over data it is what is called the empirical one. A network has
+// too many parameters for I itself; its diagonal takes the place.
 //
-// Fit costs one pass over the rows, and memory for a block of them: about 16 million scores. Full keeps P² numbers for P parameters and costs O(nP² + P³).
+// Fit costs one pass over the rows, and memory for a block of them: about 16 million scores. Full
+// keeps P² numbers for P parameters and costs O(nP² + P³).
 type Fisher struct {
 	Model     Scored
 	Normalize Normalization // "" means Diagonal
-	Damping   float64       // added to I, as a share of the mean of its diagonal (over the parameters that have a score at all); 0 means 1e-3, negative none
-	Center    bool          // take the mean of the score over the rows of Fit away first: a model that is not at its maximum has one
+	// Added to I, as a share of the mean of its diagonal (over the parameters that have a score at
+	// all); 0 means 1e-3, negative none
+	Damping float64
+	Center  bool // take the mean of the score over the rows of Fit away first: a model that is not at its maximum has one
 }
 
 // Normalization says which part of the Fisher information a score is measured in.
@@ -43,7 +50,8 @@ const (
 	Plain    Normalization = "plain"    // none: K(x, y) = U_x·U_y
 )
 
-// FisherModel is a measured Fisher information. A parameter whose score was 0 in every row of the fit takes no part.
+// FisherModel is a measured Fisher information. A parameter whose score was 0 in every row of the
+// fit takes no part.
 type FisherModel struct {
 	Normalize   Normalization
 	Mean        []float64  // of the score over the rows of the fit, a number for each parameter
@@ -64,7 +72,8 @@ const (
 	scoreBlock   = 1 << 24 // numbers in a block of scores
 )
 
-// Fit measures the information over the rows of x. The error is ml.ErrParameter for an option out of range, what the model's Scores says of x, and ctx.Err().
+// Fit measures the information over the rows of x. The error is ml.ErrParameter for an option out
+// of range, what the model's Scores says of x, and ctx.Err().
 func (f Fisher) Fit(ctx context.Context, x mat.Matrix) (*FisherModel, error) {
 	switch {
 	case f.Model == nil:
@@ -130,7 +139,8 @@ func (m *FisherModel) add(ctx context.Context, u *mat.Dense) error {
 	})
 }
 
-// finish makes means of sums over n rows, and with Center second moments about the mean of those about 0.
+// finish makes means of sums over n rows, and with Center second moments about the mean of those
+// about 0.
 func (m *FisherModel) finish(n float64) {
 	for j := range m.Mean {
 		m.Mean[j] /= n
@@ -204,7 +214,8 @@ func (m *FisherModel) prepare() error {
 	return nil
 }
 
-// Of gives a FisherModel that was loaded from a file the model whose information it holds; a file of the model itself is another one.
+// Of gives a FisherModel that was loaded from a file the model whose information it holds; a file
+// of the model itself is another one.
 func (m *FisherModel) Of(model Scored) (*FisherModel, error) {
 	if model == nil {
 		return nil, ml.BadParameter("autoregressive.FisherModel.Of", "model", "nil", "a fitted model with Scores")
@@ -217,7 +228,8 @@ func (m *FisherModel) Of(model Scored) (*FisherModel, error) {
 	return out, out.prepare()
 }
 
-// Features returns φ(x) of each row: n×P. For a network that is a large matrix; Kernel and Project never hold it.
+// Features returns φ(x) of each row: n×P. For a network that is a large matrix; Kernel and Project
+// never hold it.
 func (m *FisherModel) Features(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "autoregressive.FisherModel.Features"
 	y, err := m.check(method, x)
@@ -237,7 +249,8 @@ func (m *FisherModel) Features(ctx context.Context, x mat.Matrix) (*mat.Dense, e
 	return out, nil
 }
 
-// Kernel returns K(x_i, y_j) for all rows of x and y: n×m. A nil y means x. Scores are made block by block, those of y once for every block of x; it costs O(nmP).
+// Kernel returns K(x_i, y_j) for all rows of x and y: n×m. A nil y means x. Scores are made block
+// by block, those of y once for every block of x; it costs O(nmP).
 func (m *FisherModel) Kernel(ctx context.Context, x, y mat.Matrix) (*mat.Dense, error) {
 	const method = "autoregressive.FisherModel.Kernel"
 	a, err := m.check(method, x)
@@ -294,8 +307,10 @@ func fill(out *mat.Dense, top, left int, u, v *mat.Dense) {
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, u.RawMatrix(), v.RawMatrix(), 0, part.RawMatrix())
 }
 
-// Project returns k numbers for each row whose inner products are, on average over the seeds, the Fisher kernel: every parameter is added, with a sign by chance, to one of k sums
-// by chance (the count sketch of Charikar, Chen & Farach-Colton, 2002). The variance of an inner product is at most 2 K(x,x) K(y,y)/k. It costs O(nP).
+// Project returns k numbers for each row whose inner products are, on average over the seeds, the
+// Fisher kernel: every parameter is added, with a sign by chance, to one of k sums by chance (the
+// count sketch of Charikar, Chen & Farach-Colton, 2002). The variance of an inner product is at
+// most 2 K(x,x) K(y,y)/k. It costs O(nP).
 func (m *FisherModel) Project(ctx context.Context, x mat.Matrix, k int, seed uint64) (*mat.Dense, error) {
 	const method = "autoregressive.FisherModel.Project"
 	if k < 1 {
@@ -382,7 +397,8 @@ func (m *FisherModel) normalize(ctx context.Context, u *mat.Dense) error {
 	return err
 }
 
-// blocks yields the scores of as many rows at a time as make scoreBlock numbers. The first block is one row: how many parameters there are is not known before.
+// blocks yields the scores of as many rows at a time as make scoreBlock numbers. The first block is
+// one row: how many parameters there are is not known before.
 func blocks(ctx context.Context, model Scored, x *mat.Dense) func(yield func(*mat.Dense, error) bool) {
 	return func(yield func(*mat.Dense, error) bool) {
 		n, d := x.Dims()

@@ -8,7 +8,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Independent bits, each 1 half of the time: the kernel counts the bits that agree less those that do not.
+// Independent bits, each 1 half of the time: the kernel counts the bits that agree less those that
+// do not.
 func ExampleFisher() {
 	ctx := context.Background()
 	x := mat.NewDense(4, 2, []float64{

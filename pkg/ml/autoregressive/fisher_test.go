@@ -56,7 +56,8 @@ func (m *MADEModel) moved(column int, by float64) *MADEModel {
 	return out
 }
 
-// The outer products of one batched pass are the gradient of one row at a time, and both are the slope of LogProb.
+// The outer products of one batched pass are the gradient of one row at a time, and both are the
+// slope of LogProb.
 func TestMADEScoresAreGradients(t *testing.T) {
 	for name, m := range scoredMADEs(t) {
 		x := check.Symbols(2, 5, 4, m.Levels)
@@ -94,7 +95,8 @@ func TestMADEScoresAreGradients(t *testing.T) {
 	}
 }
 
-// Over all observations, weighted by their probabilities: the mean of the score is 0, and its covariance is −E[∇²log p].
+// Over all observations, weighted by their probabilities: the mean of the score is 0, and its
+// covariance is −E[∇²log p].
 func TestScoreIdentities(t *testing.T) {
 	models := map[string]Scored{}
 	for name, m := range scoredMADEs(t) {
@@ -173,7 +175,8 @@ func TestScoreOfSamplesHasMeanZero(t *testing.T) {
 	}
 }
 
-// Independent bits with the odds as parameters: U = x − p, I = p(1−p), K(x, y) = Σ (x−p)(y−p)/(p(1−p)). The information is diagonal in truth, so Full differs by chance alone.
+// Independent bits with the odds as parameters: U = x − p, I = p(1−p), K(x, y) = Σ
+// (x−p)(y−p)/(p(1−p)). The information is diagonal in truth, so Full differs by chance alone.
 func TestFisherOfIndependentBits(t *testing.T) {
 	x := check.Symbols(6, 500, 5, 2)
 	for i := range 500 {
@@ -338,7 +341,8 @@ func TestFisherConformance(t *testing.T) {
 	fit := func(ctx context.Context, x mat.Matrix) (*FisherModel, error) {
 		f, err := Fisher{Model: table}.Fit(ctx, x)
 		if f != nil {
-			f = &FisherModel{Normalize: f.Normalize, Mean: f.Mean, Information: f.Information, Damping: f.Damping} // without the table, which no file holds
+			// Without the table, which no file holds
+			f = &FisherModel{Normalize: f.Normalize, Mean: f.Mean, Information: f.Information, Damping: f.Damping}
 		}
 		return f, err
 	}

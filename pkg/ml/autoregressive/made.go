@@ -21,16 +21,21 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// MADE gives all conditionals of an observation in one pass of a network whose weights are masked (Germain, Gregor, Murray & Larochelle, 2015). Variable number t in the order has
-// degree t, every hidden unit a degree between 1 and d−1; a unit sees what has at most its own degree, an output only what has less:
+// MADE gives all conditionals of an observation in one pass of a network whose weights are masked
+// (Germain, Gregor, Murray & Larochelle, 2015). Variable number t in the order has degree t, every
+// hidden unit a degree between 1 and d−1; a unit sees what has at most its own degree, an output
+// only what has less:
 //
 //	h = relu(b + (W ∘ [deg_in ≤ deg_h]) x),    logits_j = c + (V ∘ [deg_h < deg_j]) h + (A ∘ [deg_in < deg_j]) x
 //
-// so that the output of a variable depends on those before it and on nothing else, exactly. One network can serve several orders at once; the model is then the mean of the
-// probabilities that they give. The loss is −log p in nats, the mean over the observations of a minibatch.
+// so that the output of a variable depends on those before it and on nothing else, exactly. One
+// network can serve several orders at once; the model is then the mean of the probabilities that
+// they give. The loss is −log p in nats, the mean over the observations of a minibatch.
 type MADE struct {
-	Levels  int     // values a variable can take, 0 to Levels−1; 0 means 2. Two levels have one logit a variable, more a softmax
-	Hidden  []int   // widths of the hidden layers; nil means {500, 500}; empty and not nil means none: each conditional is a logistic regression on those before
+	Levels int // values a variable can take, 0 to Levels−1; 0 means 2. Two levels have one logit a variable, more a softmax
+	// Widths of the hidden layers; nil means {500, 500}; empty and not nil means none: each
+	// conditional is a logistic regression on those before
+	Hidden  []int
 	Order   []int   // the variables in the order in which they are generated; nil means 0, 1, …, d−1
 	Orders  int     // how many orders share the network: Order and Orders−1 random ones; 0 means 1
 	Dropout float64 // share of hidden units that a step leaves out; 0 means 0.5, negative none
@@ -52,10 +57,10 @@ type MADEModel struct {
 
 func init() { ml.Register[MADEModel]("autoregressive.MADEModel") }
 
-// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights kept
-// are those of the report with the lowest validation loss. The error is ml.ErrParameter for an option or
-// an entry of x out of range, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a *neural.Diverged, and
-// ctx.Err() along with the model so far.
+// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights
+// kept are those of the report with the lowest validation loss. The error is ml.ErrParameter for an
+// option or an entry of x out of range, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a
+// *neural.Diverged, and ctx.Err() along with the model so far.
 func (m MADE) Fit(ctx context.Context, x mat.Matrix) (*MADEModel, error) {
 	return neural.Last(m.Iterate(ctx, x))
 }
@@ -178,7 +183,8 @@ func (m MADE) orders(d int) (*mat.Dense, error) {
 
 const streamOrders = 100 // apart from those of neural.Train
 
-// loss is −log p of a minibatch. In training a step sees one order, the next step the next; otherwise it is that of the mean over all.
+// loss is −log p of a minibatch. In training a step sees one order, the next step the next;
+// otherwise it is that of the mean over all.
 func (m *made) loss(s *model.Scope, b neural.Batch) neural.Loss {
 	x, g := b.Data[0], b.Data[0].Graph()
 	var logp *graph.Node // [b]
@@ -242,7 +248,8 @@ func (m *made) input(x *graph.Node) *graph.Node { // [b, d] to [b, inputs]
 	return graph.Reshape(m.oneHot(x), -1, m.d*m.Levels)
 }
 
-// logits are the outputs of the masked network. noise, one uniform number a hidden unit, decides which units are left out; nil keeps all.
+// logits are the outputs of the masked network. noise, one uniform number a hidden unit, decides
+// which units are left out; nil keeps all.
 func (m *made) logits(s *model.Scope, in, degrees *graph.Node, noise []*graph.Node) *graph.Node { // [b, inputs] to [b, d, outputs]
 	g, outputs, seen := in.Graph(), 1, degrees
 	if m.Levels > 2 {
@@ -313,8 +320,9 @@ func (m *MADEModel) network() *made {
 
 const chunk = 256 // rows a call of a compiled function
 
-// LogProb returns log p of each row, in nats: of the mean over the orders of their probabilities. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for
-// another number of columns, and those of ml.Dense.
+// LogProb returns log p of each row, in nats: of the mean over the orders of their probabilities.
+// Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for another number of columns,
+// and those of ml.Dense.
 func (m *MADEModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	out, err := m.apply(ctx, "autoregressive.MADEModel.LogProb", "log-prob", x, func(n *made, s *model.Scope, x *graph.Node) *graph.Node {
 		return graph.InsertAxes(n.meanLogProb(s, x), -1)
@@ -325,8 +333,9 @@ func (m *MADEModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error
 	return mat.Col(nil, 0, out), nil
 }
 
-// Conditionals returns p(x_j = k | those before j in the first order) for each row and every j: n×d probabilities of a 1 where there are two levels, n×(d·Levels) otherwise, those of a
-// variable side by side.
+// Conditionals returns p(x_j = k | those before j in the first order) for each row and every j: n×d
+// probabilities of a 1 where there are two levels, n×(d·Levels) otherwise, those of a variable side
+// by side.
 func (m *MADEModel) Conditionals(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	return m.conditionals(ctx, "autoregressive.MADEModel.Conditionals", 0, x)
 }
@@ -367,8 +376,9 @@ func (m *MADEModel) apply(ctx context.Context, method, name string, x mat.Matrix
 	return out[0], nil
 }
 
-// Sample draws n observations, one variable after another, d passes of the network for each order; where there are several orders, sample i follows order i mod their number. A sample
-// depends on the seed and its number alone.
+// Sample draws n observations, one variable after another, d passes of the network for each order;
+// where there are several orders, sample i follows order i mod their number. A sample depends on
+// the seed and its number alone.
 func (m *MADEModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	const method = "autoregressive.MADEModel.Sample"
 	if n < 1 {

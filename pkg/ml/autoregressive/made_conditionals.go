@@ -11,7 +11,8 @@ import (
 // Alphabet returns Levels: with Order and Start, a MADE drives the coders of package coding.
 func (m *MADEModel) Alphabet() int { return m.Levels }
 
-// Order returns the variables in the order in which they are generated, the first order where there are several.
+// Order returns the variables in the order in which they are generated, the first order where there
+// are several.
 func (m *MADEModel) Order() []int {
 	_, d := m.Degrees.Dims()
 	order := make([]int, d)
@@ -23,11 +24,13 @@ func (m *MADEModel) Order() []int {
 	return order
 }
 
-// Start begins an observation in the first order; after its last variable another one begins. A model that was put together by hand, with weights that do not fit, gives a predictor whose
+// Start begins an observation in the first order; after its last variable another one begins. A
+// model that was put together by hand, with weights that do not fit, gives a predictor whose
 // Predict is an error.
 //
-// The network is evaluated in float64 in a fixed order of operations, with one result on all machines: what a decoder needs. A hidden unit is computed once, when all that it sees is
-// known, so that an observation costs one pass of the network.
+// The network is evaluated in float64 in a fixed order of operations, with one result on all
+// machines: what a decoder needs. A hidden unit is computed once, when all that it sees is known,
+// so that an observation costs one pass of the network.
 func (m *MADEModel) Start() interface { // coding.Predictor, by its methods
 	Predict(p []float64) error
 	Observe(level int)
@@ -43,8 +46,8 @@ func (m *MADEModel) Start() interface { // coding.Predictor, by its methods
 	return w
 }
 
-// fixedMADE is a MADE whose weights lie as a walk through the variables reads them: inputs and outputs in the order in which the variables are generated, and what goes to one unit
-// together.
+// fixedMADE is a MADE whose weights lie as a walk through the variables reads them: inputs and
+// outputs in the order in which the variables are generated, and what goes to one unit together.
 type fixedMADE struct {
 	*made
 	inputs      int // of a variable: 1, or Levels indicators
@@ -160,7 +163,8 @@ func (w *madeWalk) Predict(p []float64) error {
 	return nil
 }
 
-// Observe takes the value of the variable, and computes the units for which nothing is missing any more. A value that is no level is taken as the nearest.
+// Observe takes the value of the variable, and computes the units for which nothing is missing any
+// more. A value that is no level is taken as the nearest.
 func (w *madeWalk) Observe(level int) {
 	if w.err != nil {
 		return

@@ -18,7 +18,8 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// A predictor in fixed order gives what the graph gives, for bits and levels, any order and any layers.
+// A predictor in fixed order gives what the graph gives, for bits and levels, any order and any
+// layers.
 func TestMADEWalkIsTheModel(t *testing.T) {
 	for _, c := range []struct {
 		m MADE
@@ -62,7 +63,8 @@ func TestMADEWalkIsTheModel(t *testing.T) {
 	}
 }
 
-// What a MADE encodes comes back, on another number of processors, in its cross-entropy and at most 0.1 % or 32 bits more besides the header.
+// What a MADE encodes comes back, on another number of processors, in its cross-entropy and at most
+// 0.1 % or 32 bits more besides the header.
 func TestMADEDrivesTheCoder(t *testing.T) {
 	train, _, test := datasets.BinaryDigits()
 	fit := mustMADE(t, MADE{Hidden: []int{40}, Order: rightToLeft(64), Train: neural.Train{Steps: 150, LearningRate: 0.01, Backend: "go"}}, train.X)
@@ -97,7 +99,8 @@ func rightToLeft(d int) []int {
 	return order
 }
 
-// A file that was made once is read by every later version, on every machine: weights that are written here, and the bytes that they make of data.
+// A file that was made once is read by every later version, on every machine: weights that are
+// written here, and the bytes that they make of data.
 func TestMADEFileStays(t *testing.T) {
 	m := writtenMADE()
 	x := mat.NewDense(40, 4, nil)

@@ -13,8 +13,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Scores returns the Fisher score of each row, n × the number of weights: columns are the weights in the order of Weights, each matrix row by row; one that is masked has the score 0.
-// The score of a layer's matrix is an outer product, what enters the layer times the slope of log p at what leaves it, so that one batched pass there and back serves all rows.
+// Scores returns the Fisher score of each row, n × the number of weights: columns are the weights
+// in the order of Weights, each matrix row by row; one that is masked has the score 0. The score of
+// a layer's matrix is an outer product, what enters the layer times the slope of log p at what
+// leaves it, so that one batched pass there and back serves all rows.
 func (m *MADEModel) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "autoregressive.MADEModel.Scores"
 	y, err := symbol.Check(method, x, m.Levels)

@@ -60,7 +60,8 @@ func TestMADENormalizes(t *testing.T) {
 	}
 }
 
-// Every output has a gradient of exactly 0 with respect to its own input and to all that come later, in every order, at random weights; and somewhere one that is not 0.
+// Every output has a gradient of exactly 0 with respect to its own input and to all that come
+// later, in every order, at random weights; and somewhere one that is not 0.
 func TestMADESeesNothingItMustNot(t *testing.T) {
 	const d = 6
 	for _, m := range []MADE{{Hidden: []int{20}}, {Hidden: []int{20, 15, 20}, Orders: 4}, {Hidden: []int{}, Orders: 2}, {Levels: 3, Hidden: []int{24, 24}, Orders: 2}, {Hidden: []int{2}}} {
@@ -125,7 +126,8 @@ func TestMADESeesNothingItMustNot(t *testing.T) {
 	}
 }
 
-// Logistic regression of one bit on another has as many parameters as the table of the two: trained to the end, it is the table.
+// Logistic regression of one bit on another has as many parameters as the table of the two: trained
+// to the end, it is the table.
 func TestMADEOfTwoBitsIsTheTable(t *testing.T) {
 	r, x := rng.New(4), mat.NewDense(200, 2, nil)
 	for i := range 200 {
@@ -164,7 +166,8 @@ func TestMADEOfTwoBitsIsTheTable(t *testing.T) {
 	}
 }
 
-// The last of five bits is the parity of the others, which no logistic regression finds. The entropy is 4 log 2.
+// The last of five bits is the parity of the others, which no logistic regression finds. The
+// entropy is 4 log 2.
 func TestMADEFindsParity(t *testing.T) {
 	x := check.Symbols(6, 400, 5, 2)
 	for i := range 400 {
@@ -195,7 +198,8 @@ func TestMADEFindsParity(t *testing.T) {
 	}
 }
 
-// The frequencies of samples are the probabilities of the model: chi-square over as many cells has that mean, and twice that variance.
+// The frequencies of samples are the probabilities of the model: chi-square over as many cells has
+// that mean, and twice that variance.
 func TestMADESamplesFollowTheModel(t *testing.T) {
 	for _, m := range []MADE{{Levels: 3, Hidden: []int{12}, Train: check.Brief(30)}, {Levels: 3, Hidden: []int{12}, Orders: 2, Train: check.Brief(30)}} {
 		x := check.Symbols(8, 60, 3, 3)
@@ -307,7 +311,8 @@ func TestMADECancelled(t *testing.T) {
 	}, func(m *MADEModel) neural.History { return m.History })
 }
 
-// What topic 25 asks, with the defaults; a quarter of a minute with XLA, so only on demand: LATENT_LONG=1.
+// What topic 25 asks, with the defaults; a quarter of a minute with XLA, so only on demand:
+// LATENT_LONG=1.
 func TestMADEOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("set LATENT_LONG=1 to train on the digits")

@@ -15,8 +15,8 @@ func TestSavedModelsOfFormat1(t *testing.T) {
 	mltest.Saved[FisherModel](t, "testdata/fisher-format1.zip")
 }
 
-// Networks that were trained when the format was released say of their data what they said, and encode it
-// as they did: one for each kind of layer.
+// Networks that were trained when the format was released say of their data what they said, and
+// encode it as they did: one for each kind of layer.
 func TestSavedNetworksOfFormat1(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	ctx, b := t.Context(), neural.Train{Steps: 20, Batch: 10, LearningRate: 0.02, Report: 10, Backend: "go"}

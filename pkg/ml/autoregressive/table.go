@@ -14,12 +14,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Table estimates each conditional by counting: p(x_j | the Context variables before j) is a histogram for each value that they take together,
+// Table estimates each conditional by counting: p(x_j | the Context variables before j) is a
+// histogram for each value that they take together,
 //
 //	p(x_j = k | c) = (count of k after c + α) / (count of c + α·Levels)
 //
-// which for α → 0 is the maximum of the likelihood. Context 0 is a histogram for each variable on its own; as large a context as there are variables before is the histogram
-// of whole observations. The number of histograms grows as Levels^Context, and so does the data they need.
+// which for α → 0 is the maximum of the likelihood. Context 0 is a histogram for each variable on
+// its own; as large a context as there are variables before is the histogram of whole observations.
+// The number of histograms grows as Levels^Context, and so does the data they need.
 //
 // Fit costs O(nd·Context); memory is that of the contexts that occur.
 type Table struct {
@@ -36,8 +38,9 @@ type TableModel struct {
 	Smoothing float64 // α as used, 0 for none
 	LogLik    float64 // mean log-likelihood of the rows it was fitted to, nats
 
-	// Contexts that occur are the rows of Counts, sorted by variable and then by value; Keys has, for each, the variable j and the values of those before it,
-	// from the nearest, −1 where there are fewer.
+	// Contexts that occur are the rows of Counts, sorted by variable and then by value; Keys has,
+	// for each, the variable j and the values of those before it, from the nearest, −1 where there
+	// are fewer.
 	Keys   *mat.Dense // contexts × (1 + Context)
 	Counts *mat.Dense // contexts × Levels
 
@@ -47,7 +50,8 @@ type TableModel struct {
 
 func init() { ml.Register[TableModel]("autoregressive.TableModel") }
 
-// Fit counts. The error is ml.ErrParameter for an option or an entry of x out of range, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, and ctx.Err().
+// Fit counts. The error is ml.ErrParameter for an option or an entry of x out of range,
+// ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, and ctx.Err().
 func (t Table) Fit(ctx context.Context, x mat.Matrix) (*TableModel, error) {
 	const method = "autoregressive.Table"
 	levels, err := symbol.Levels(method, t.Levels)
@@ -176,7 +180,8 @@ func (m *TableModel) histogram(p []float64, r int) {
 	}
 }
 
-// LogProb returns log p of each row, in nats; −Inf where, without smoothing, something occurs that never did.
+// LogProb returns log p of each row, in nats; −Inf where, without smoothing, something occurs that
+// never did.
 func (m *TableModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	const method = "autoregressive.TableModel.LogProb"
 	y, err := symbol.Check(method, x, m.Levels)
@@ -201,7 +206,8 @@ func (m *TableModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, erro
 	return out, nil
 }
 
-// Conditional returns p(x_j = · | before), where before holds x_0 … x_{j−1}; only the last Context of them matter.
+// Conditional returns p(x_j = · | before), where before holds x_0 … x_{j−1}; only the last Context
+// of them matter.
 func (m *TableModel) Conditional(before []float64) ([]float64, error) {
 	const method = "autoregressive.TableModel.Conditional"
 	if len(before) >= m.Variables {
@@ -237,9 +243,11 @@ func (m *TableModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense
 	return x, nil
 }
 
-// Scores returns the Fisher score of each row, n × contexts·(Levels−1): the gradient of log p by the logarithms of the odds of each value but the first against the first, in
-// the order of the rows of Counts. What follows context c with value k adds 1 − p(k|c) at (c, k) and −p(l|c) at the other values l; a context that did not occur in the fit adds
-// nothing. It is the same for smoothed probabilities, which are those of the model.
+// Scores returns the Fisher score of each row, n × contexts·(Levels−1): the gradient of log p by
+// the logarithms of the odds of each value but the first against the first, in the order of the
+// rows of Counts. What follows context c with value k adds 1 − p(k|c) at (c, k) and −p(l|c) at the
+// other values l; a context that did not occur in the fit adds nothing. It is the same for smoothed
+// probabilities, which are those of the model.
 func (m *TableModel) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "autoregressive.TableModel.Scores"
 	y, err := symbol.Check(method, x, m.Levels)

@@ -32,7 +32,8 @@ func TestIndependentBitsOfTheDigits(t *testing.T) {
 	}
 }
 
-// With all variables before as context and no smoothing the product of conditionals is the histogram of whole rows.
+// With all variables before as context and no smoothing the product of conditionals is the
+// histogram of whole rows.
 func TestFullContextIsTheJointHistogram(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, levels, n := rapid.IntRange(1, 4).Draw(t, "d"), rapid.IntRange(2, 4).Draw(t, "levels"), rapid.IntRange(1, 40).Draw(t, "n")
@@ -84,7 +85,8 @@ func TestTableNormalizes(t *testing.T) {
 	}
 }
 
-// A Markov chain: x_j = x_{j−1} with probability 0.9. A table of context 1 finds it, and samples from it.
+// A Markov chain: x_j = x_{j−1} with probability 0.9. A table of context 1 finds it, and samples
+// from it.
 func TestTableRecoversAMarkovChain(t *testing.T) {
 	r, x := rng.New(3), mat.NewDense(20000, 6, nil)
 	for i := range 20000 {

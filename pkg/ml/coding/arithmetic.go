@@ -5,20 +5,25 @@ import (
 	"slices"
 )
 
-// Arithmetic codes a sequence with the conditional probabilities of any Model, by a range coder. It takes the model's cross-entropy in bits, and
-// little more: at most 0.1 % or 32 bits, besides 11 to 14 bytes of length and checksums.
+// Arithmetic codes a sequence with the conditional probabilities of any Model, by a range coder. It
+// takes the model's cross-entropy in bits, and little more: at most 0.1 % or 32 bits, besides 11 to
+// 14 bytes of length and checksums.
 //
-// Model and coder meet in numbers that the decoder has to find again. A model's floating-point probabilities are therefore rounded in a way that bears
-// differences up to Tolerance (a part of each probability, not of 1): the default bears what compilers, processors and the order of
-// sums do to float64, and costs nothing that can be measured. 1e-6, for single precision on another backend, costs about 0.3 % for two symbols and 1.5 % for 65.
+// Model and coder meet in numbers that the decoder has to find again. A model's floating-point
+// probabilities are therefore rounded in a way that bears differences up to Tolerance (a part of
+// each probability, not of 1): the default bears what compilers, processors and the order of sums
+// do to float64, and costs nothing that can be measured. 1e-6, for single precision on another
+// backend, costs about 0.3 % for two symbols and 1.5 % for 65.
 //
-// Encoding and decoding each walk once over the sequence; the cost, beside the model's own, is O(alphabet) a symbol.
+// Encoding and decoding each walk once over the sequence; the cost, beside the model's own, is
+// O(alphabet) a symbol.
 type Arithmetic struct {
 	Tolerance float64 // 0 means 2⁻⁴⁰, about 1e-12; 2⁻⁴⁸ to 2⁻⁸
 }
 
-// Encode returns the encoded sequence. Errors are ml.ErrShape for a symbol that is not of the model's alphabet, ml.ErrNotFinite and ml.ErrParameter for probabilities that
-// are none, what the model returns, and ctx.Err(). A symbol whose probability is 0 is encoded too, in 32 bits or less.
+// Encode returns the encoded sequence. Errors are ml.ErrShape for a symbol that is not of the
+// model's alphabet, ml.ErrNotFinite and ml.ErrParameter for probabilities that are none, what the
+// model returns, and ctx.Err(). A symbol whose probability is 0 is encoded too, in 32 bits or less.
 func (a Arithmetic) Encode(ctx context.Context, m Model, symbols []int) ([]byte, error) {
 	const method = "coding.Arithmetic.Encode"
 	e := &RangeEncoder{}
@@ -29,8 +34,8 @@ func (a Arithmetic) Encode(ctx context.Context, m Model, symbols []int) ([]byte,
 	return envelope{kindArithmetic, byte(t), len(symbols), checksum(symbols), e.Bytes()}.seal(), nil
 }
 
-// Decode returns the sequence of which Encode, with the same model, made data. The error wraps ErrCorrupt where data are damaged or
-// another model's; it is ctx.Err() when ctx ends first.
+// Decode returns the sequence of which Encode, with the same model, made data. The error wraps
+// ErrCorrupt where data are damaged or another model's; it is ctx.Err() when ctx ends first.
 func (a Arithmetic) Decode(ctx context.Context, m Model, data []byte) ([]int, error) {
 	e, err := open(kindArithmetic, data)
 	if err != nil {
@@ -43,7 +48,8 @@ func (a Arithmetic) Decode(ctx context.Context, m Model, data []byte) ([]int, er
 	return symbols, e.check(symbols)
 }
 
-// ANS is Arithmetic with a Stack instead of a range coder: the same length, and the whole sequence in memory, since the last symbol in is the first out.
+// ANS is Arithmetic with a Stack instead of a range coder: the same length, and the whole sequence
+// in memory, since the last symbol in is the first out.
 type ANS struct {
 	Tolerance float64 // 0 means 2⁻⁴⁰, about 1e-12; 2⁻⁴⁸ to 2⁻⁸
 }
@@ -169,7 +175,8 @@ func (l list) pushOn(s *Stack) {
 	}
 }
 
-// slots rounds the part to slots of 2³². Every part has one at least, since totals are at most as large.
+// slots rounds the part to slots of 2³². Every part has one at least, since totals are at most as
+// large.
 func (p part) slots() (low, high uint64) {
 	total, size := uint64(p.total), uint64(p.size)
 	if total == 0 {
@@ -190,7 +197,8 @@ type popper struct {
 	total uint64
 }
 
-// Target returns the number of total whose slots, rounded as by part.slots, hold the stack's: the largest u with ⌊u·2³²/total⌋ ≤ slot.
+// Target returns the number of total whose slots, rounded as by part.slots, hold the stack's: the
+// largest u with ⌊u·2³²/total⌋ ≤ slot.
 func (p *popper) Target(total uint64) uint64 {
 	p.total = total
 	slot := p.Slot()

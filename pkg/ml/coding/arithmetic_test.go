@@ -18,7 +18,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// erratic is a model with no sense: its probabilities depend on the past by a hash, and on what kind of probabilities are asked for.
+// erratic is a model with no sense: its probabilities depend on the past by a hash, and on what
+// kind of probabilities are asked for.
 type erratic struct {
 	alphabet int
 	kind     string
@@ -101,7 +102,8 @@ func payloadBits(t interface{ Fatal(...any) }, data []byte) float64 {
 	return float64(8 * len(e.payload))
 }
 
-// holds checks the two promises on one sequence: it comes back, and it takes the cross-entropy plus 0.1 % or 32 bits.
+// holds checks the two promises on one sequence: it comes back, and it takes the cross-entropy plus
+// 0.1 % or 32 bits.
 func holds(t interface {
 	Fatal(...any)
 	Fatalf(string, ...any)
@@ -194,7 +196,8 @@ func TestNearlyCertainForLong(t *testing.T) {
 	}
 }
 
-// The decoder's probabilities differ from the encoder's by as much as the tolerance allows, each in its own way.
+// The decoder's probabilities differ from the encoder's by as much as the tolerance allows, each in
+// its own way.
 func TestDifferencesWithinTheToleranceBreakNothing(t *testing.T) {
 	for _, tolerance := range []float64{0, 1e-9, 1e-6, 1e-4} {
 		noise := tolerance
@@ -321,7 +324,8 @@ func TestRangeCoderTakesAnyTotals(t *testing.T) {
 	})
 }
 
-// The sequence whose interval holds the point ½ straddles it for ever: no byte can go out before the end, and then a carry runs through all of them.
+// The sequence whose interval holds the point ½ straddles it for ever: no byte can go out before
+// the end, and then a carry runs through all of them.
 func TestCarryRunsThroughAllBytes(t *testing.T) {
 	for _, point := range [][]byte{append([]byte{0x80}, make([]byte, 4000)...), append([]byte{0x7f}, bytes.Repeat([]byte{0xff}, 4000)...)} {
 		m := erratic{alphabet: 5, kind: "smooth", seed: 1}
@@ -396,7 +400,8 @@ func TestStackIsReversible(t *testing.T) {
 	})
 }
 
-// Every slot of a stack belongs to the number of a total that Target says, and every number has a slot.
+// Every slot of a stack belongs to the number of a total that Target says, and every number has a
+// slot.
 func TestSlotsOfAnyTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		total := rapid.Uint64Range(1, 1<<32).Draw(t, "total")
@@ -694,7 +699,8 @@ func TestFormatStays(t *testing.T) {
 	}
 }
 
-// Any bytes with good checksums: what a hostile file can do is take the time that its number of symbols takes.
+// Any bytes with good checksums: what a hostile file can do is take the time that its number of
+// symbols takes.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, uint8(0), uint16(9), uint8(40))
 	f.Add([]byte{}, uint8(3), uint16(300), uint8(0))

@@ -7,17 +7,19 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// A context is what a symbol's probabilities are made to depend on: the last four letters, the pixels around. Long contexts say more and are seen less
-// often. Witten and Bell (1991) mix them: with n(h) symbols seen after context h, T(h) different ones among them, and h' the next shorter
+// A context is what a symbol's probabilities are made to depend on: the last four letters, the
+// pixels around. Long contexts say more and are seen less often. Witten and Bell (1991) mix them:
+// with n(h) symbols seen after context h, T(h) different ones among them, and h' the next shorter
 // context,
 //
 //	p(s | h) = (n(hs) + T(h) p(s | h')) / (n(h) + T(h)),
 //
-// down to equal probabilities. T(h) estimates how often something new follows. A factor before T(h) makes the mixture trust long contexts less. NGram and
-// Pictures differ in their contexts alone.
+// down to equal probabilities. T(h) estimates how often something new follows. A factor before T(h)
+// makes the mixture trust long contexts less. NGram and Pictures differ in their contexts alone.
 
-// Contexts are counts of what follows each context, at every depth from the shortest. Depth d has the contexts Keys[First[d]:First[d+1]], in rising order; what
-// follows context i is Next[Start[i]:Start[i+1]], in rising order, as often as Count says.
+// Contexts are counts of what follows each context, at every depth from the shortest. Depth d has
+// the contexts Keys[First[d]:First[d+1]], in rising order; what follows context i is
+// Next[Start[i]:Start[i+1]], in rising order, as often as Count says.
 type Contexts struct {
 	First, Keys, Start, Next, Count []int
 }
@@ -25,7 +27,8 @@ type Contexts struct {
 // maxKey bounds a context's number times the size of the alphabet.
 const maxKey = 1 << 62
 
-// gather counts, for each depth, the keys' symbols. pairs(d) lists key·alphabet + symbol for every place of the data.
+// gather counts, for each depth, the keys' symbols. pairs(d) lists key·alphabet + symbol for every
+// place of the data.
 func gather(ctx context.Context, depths, alphabet int, pairs func(d int) []uint64) (Contexts, error) {
 	c := Contexts{First: []int{0}, Start: []int{0}}
 	for d := range depths {
@@ -110,7 +113,8 @@ type seen struct {
 	sum         int
 }
 
-// backoff is a Predictor by Witten and Bell's mixture. keys gives the contexts at the current place, the shortest first.
+// backoff is a Predictor by Witten and Bell's mixture. keys gives the contexts at the current
+// place, the shortest first.
 type backoff struct {
 	counts  *Contexts
 	factor  float64 // of T(h)
@@ -119,7 +123,8 @@ type backoff struct {
 	learned []map[uint64]*seen // by depth, contexts with what was observed added to the counts; nil if the model does not learn
 }
 
-// Predict implements Predictor. The cost is O(alphabet + Σ T(h)) beside the search for the contexts.
+// Predict implements Predictor. The cost is O(alphabet + Σ T(h)) beside the search for the
+// contexts.
 func (b *backoff) Predict(p []float64) error {
 	for s := range p {
 		p[s] = 1 / float64(len(p))

@@ -2,7 +2,8 @@ package coding
 
 import "strings"
 
-// Bits is a string of bits. The first is the highest of the first byte; what is left of the last byte is zero.
+// Bits is a string of bits. The first is the highest of the first byte; what is left of the last
+// byte is zero.
 type Bits struct {
 	Bytes []byte
 	N     int // number of bits

@@ -10,33 +10,38 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// LatentModel is a model of an observation x through something hidden, z, both lists of symbols: p(x) = Σ_z p(z) p(x | z). Given z the coordinates
-// of x are independent, those of z are in the prior and in the posterior q(z | x), which need not be the true one. A mixture is one with a single z, the component; a
-// variational autoencoder is one with z cut to bins.
+// LatentModel is a model of an observation x through something hidden, z, both lists of symbols:
+// p(x) = Σ_z p(z) p(x | z). Given z the coordinates of x are independent, those of z are in the
+// prior and in the posterior q(z | x), which need not be the true one. A mixture is one with a
+// single z, the component; a variational autoencoder is one with z cut to bins.
 //
-// Each method returns one distribution a coordinate, the same for the same argument up to BitsBack's Tolerance.
+// Each method returns one distribution a coordinate, the same for the same argument up to
+// BitsBack's Tolerance.
 type LatentModel interface {
 	Prior() ([][]float64, error)                  // p(z), one distribution for each coordinate of z
 	Likelihood(z []int) ([][]float64, error)      // p(x | z), one for each coordinate of x
 	Posterior(x []int) (q [][]float64, err error) // q(z | x), one for each coordinate of z
 }
 
-// BitsBack codes observations with a LatentModel at −ELBO bits each, though no z is worth sending (Hinton & van Camp, 1993; Townsend, Bird & Barber, 2019). To encode x,
+// BitsBack codes observations with a LatentModel at −ELBO bits each, though no z is worth sending
+// (Hinton & van Camp, 1993; Townsend, Bird & Barber, 2019). To encode x,
 //
 //	pop z with q(z | x)     takes bits that are on the stack already, and draws z with them
 //	push x with p(x | z)
 //	push z with p(z)
 //
-// and decoding undoes the three in reverse, which puts back the bits that were taken. What remains is −log₂ p(x | z) − log₂ p(z) + log₂ q(z | x), on average −ELBO,
-// and −log₂ p(x) if q is the true posterior. The first pops need bits to take: Initial random ones, which are lost.
+// and decoding undoes the three in reverse, which puts back the bits that were taken. What remains
+// is −log₂ p(x | z) − log₂ p(z) + log₂ q(z | x), on average −ELBO, and −log₂ p(x) if q is the true
+// posterior. The first pops need bits to take: Initial random ones, which are lost.
 type BitsBack struct {
 	Initial   int     // random bits on the stack at first; 0 means 64 for each coordinate of z, negative none
 	Tolerance float64 // as of Arithmetic
 	Seed      uint64  // of the random bits
 }
 
-// Encode returns the encoded observations, each as long as the model's x. Errors are ml.ErrShape for symbols or distributions that do not fit, those of Arithmetic,
-// what the model returns, and ctx.Err().
+// Encode returns the encoded observations, each as long as the model's x. Errors are ml.ErrShape
+// for symbols or distributions that do not fit, those of Arithmetic, what the model returns, and
+// ctx.Err().
 func (b BitsBack) Encode(ctx context.Context, m LatentModel, xs [][]int) ([]byte, error) {
 	const method = "coding.BitsBack.Encode"
 	t, err := toleranceOf(method, b.Tolerance)
@@ -105,7 +110,8 @@ func (b BitsBack) Decode(ctx context.Context, m LatentModel, data []byte) ([][]i
 	return xs, nil
 }
 
-// NetBits returns how many bits BitsBack adds to a stack for observations: the length that it would reach in a long sequence, without the initial bits.
+// NetBits returns how many bits BitsBack adds to a stack for observations: the length that it would
+// reach in a long sequence, without the initial bits.
 func (b BitsBack) NetBits(ctx context.Context, m LatentModel, xs [][]int) (int, error) {
 	data, err := b.Encode(ctx, m, xs)
 	if err != nil {
@@ -119,8 +125,9 @@ func (b BitsBack) NetBits(ctx context.Context, m LatentModel, xs [][]int) (int, 
 	return NewStack(e.payload[8+used:]).Len() - int(initial), nil
 }
 
-// ELBO returns the evidence lower bound Σ_z q(z | x) log₂ (p(x | z) p(z) / q(z | x)) of one observation in bits, exactly, for a model whose z has one coordinate.
-// Its negative is what BitsBack takes on average.
+// ELBO returns the evidence lower bound Σ_z q(z | x) log₂ (p(x | z) p(z) / q(z | x)) of one
+// observation in bits, exactly, for a model whose z has one coordinate. Its negative is what
+// BitsBack takes on average.
 func ELBO(m LatentModel, x []int) (float64, error) {
 	const method = "coding.ELBO"
 	prior, err := priorOf(method, m)
@@ -287,8 +294,8 @@ func (c *latentCoder) take(p [][]float64) (symbols []int, err error) {
 	return symbols, nil
 }
 
-// draw pops symbols that nobody pushed. Which edges were moved because a probability was near one (see distribution) has to be told to the decoder: it is pushed
-// on top, as a symbol of its own.
+// draw pops symbols that nobody pushed. Which edges were moved because a probability was near one
+// (see distribution) has to be told to the decoder: it is pushed on top, as a symbol of its own.
 func (c *latentCoder) draw(q [][]float64) (symbols []int, err error) {
 	from := &popper{Stack: c.stack}
 	var moves list

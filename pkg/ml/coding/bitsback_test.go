@@ -12,7 +12,8 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// mixture of K products of Bernoullis as a LatentModel with one latent coordinate, the component. temper flattens the posterior: 1 is the true one.
+// mixture of K products of Bernoullis as a LatentModel with one latent coordinate, the component.
+// temper flattens the posterior: 1 is the true one.
 type mixture struct {
 	weights []float64
 	ones    [][]float64 // K×d
@@ -105,7 +106,8 @@ func larger(n int) (m mixture, xs [][]int) {
 	return m, xs
 }
 
-// With the true posterior bits-back takes −log₂ p(x), with another one −ELBO, though sending z would cost much more; and everything comes back.
+// With the true posterior bits-back takes −log₂ p(x), with another one −ELBO, though sending z
+// would cost much more; and everything comes back.
 func TestBitsBackTakesTheELBO(t *testing.T) {
 	for _, temper := range []float64{1, 0.3, 0} {
 		m, xs := larger(3000)

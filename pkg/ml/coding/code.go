@@ -11,18 +11,20 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Code gives each symbol a word of bits. No word is the beginning of another (the code is prefix-free), so that words can follow each other without a gap:
-// reading from the left, a word has ended as soon as it is one.
+// Code gives each symbol a word of bits. No word is the beginning of another (the code is
+// prefix-free), so that words can follow each other without a gap: reading from the left, a word
+// has ended as soon as it is one.
 //
-// A prefix-free code is a binary tree whose leaves are the symbols (Trie), and its lengths obey Kraft's inequality. A Code is a model in
-// the sense of ml.Save.
+// A prefix-free code is a binary tree whose leaves are the symbols (Trie), and its lengths obey
+// Kraft's inequality. A Code is a model in the sense of ml.Save.
 type Code struct {
 	Words []string // the word of each symbol in zeros and ones, "" for a symbol that has none
 }
 
 func init() { ml.Register[Code]("coding.Code") }
 
-// FromWords checks that words are zeros and ones and that no word is the beginning of another. At least one symbol must have a word.
+// FromWords checks that words are zeros and ones and that no word is the beginning of another. At
+// least one symbol must have a word.
 func FromWords(words []string) (*Code, error) {
 	c := &Code{Words: slices.Clone(words)}
 	if _, err := c.Trie(); err != nil {
@@ -31,8 +33,10 @@ func FromWords(words []string) (*Code, error) {
 	return c, nil
 }
 
-// FromLengths returns the canonical code with words of given lengths, 0 for a symbol without a word: in order of length, and among equals of the symbol,
-// each word is the one before it plus one. The lengths alone therefore describe the code. They must obey Kraft's inequality; a length is at most 4,096.
+// FromLengths returns the canonical code with words of given lengths, 0 for a symbol without a
+// word: in order of length, and among equals of the symbol, each word is the one before it plus
+// one. The lengths alone therefore describe the code. They must obey Kraft's inequality; a length
+// is at most 4,096.
 func FromLengths(lengths []int) (*Code, error) {
 	const method = "coding.FromLengths"
 	var order []int
@@ -67,8 +71,9 @@ func FromLengths(lengths []int) (*Code, error) {
 	return c, nil
 }
 
-// Kraft returns Σ 2^−l over the lengths above 0. A prefix-free code with these lengths exists if and only if the sum is at most 1 (Kraft, 1949);
-// every code that can be decoded at all obeys it too (McMillan, 1956).
+// Kraft returns Σ 2^−l over the lengths above 0. A prefix-free code with these lengths exists if
+// and only if the sum is at most 1 (Kraft, 1949); every code that can be decoded at all obeys it
+// too (McMillan, 1956).
 func Kraft(lengths []int) float64 {
 	sum := 0.0
 	for _, l := range lengths {
@@ -87,8 +92,9 @@ func FixedLength(n int) (*Code, error) {
 	return FromLengths(slices.Repeat([]int{max(1, bits.Len(uint(n-1)))}, n))
 }
 
-// WithStop makes any distinct words prefix-free by a stop symbol after each. There are then three letters to write, so each costs bits of its own: 0 is written 00,
-// 1 is written 01, and the stop is written 1. A word of l letters takes 2l+1 bits.
+// WithStop makes any distinct words prefix-free by a stop symbol after each. There are then three
+// letters to write, so each costs bits of its own: 0 is written 00, 1 is written 01, and the stop
+// is written 1. A word of l letters takes 2l+1 bits.
 func WithStop(words []string) (*Code, error) {
 	out := make([]string, len(words))
 	for s, w := range words {
@@ -111,8 +117,8 @@ func (c *Code) Lengths() []int {
 	return out
 }
 
-// MeanLength returns the expected length of a word, in bits, for symbols with given weights (probabilities or counts). A symbol with weight and
-// without a word makes it +Inf.
+// MeanLength returns the expected length of a word, in bits, for symbols with given weights
+// (probabilities or counts). A symbol with weight and without a word makes it +Inf.
 func (c *Code) MeanLength(weights []float64) (float64, error) {
 	const method = "coding.Code.MeanLength"
 	if err := checkWeights(method, weights); err != nil {
@@ -131,13 +137,15 @@ func (c *Code) MeanLength(weights []float64) (float64, error) {
 	return sum / total, nil
 }
 
-// Node is a node of a code's binary tree. A leaf has a Symbol and no children; inside, Symbol is −1.
+// Node is a node of a code's binary tree. A leaf has a Symbol and no children; inside, Symbol is
+// −1.
 type Node struct {
 	Symbol    int
 	Zero, One *Node // where the next bit leads; nil where no word goes on
 }
 
-// Trie returns the code as a binary tree: a word is the path from the root to its symbol's leaf. The error says which words are in each other's way.
+// Trie returns the code as a binary tree: a word is the path from the root to its symbol's leaf.
+// The error says which words are in each other's way.
 func (c *Code) Trie() (*Node, error) {
 	const method = "coding.Code"
 	root := &Node{Symbol: -1}
@@ -175,7 +183,8 @@ func (c *Code) Trie() (*Node, error) {
 	return root, nil
 }
 
-// Bits writes the words of symbols one after another. The bits alone do not tell where they end: Encode adds that.
+// Bits writes the words of symbols one after another. The bits alone do not tell where they end:
+// Encode adds that.
 func (c *Code) Bits(symbols []int) (Bits, error) {
 	const method = "coding.Code.Bits"
 	if err := inAlphabet(method, symbols, len(c.Words)); err != nil {
@@ -203,7 +212,8 @@ func (c *Code) Bits(symbols []int) (Bits, error) {
 	return out, nil
 }
 
-// Symbols reads words until the bits end. The error, beside the symbols so far, says where no word fits or the last is cut short.
+// Symbols reads words until the bits end. The error, beside the symbols so far, says where no word
+// fits or the last is cut short.
 func (c *Code) Symbols(b Bits) ([]int, error) {
 	symbols, at, err := c.read(b, len(b.Bytes)*8, -1)
 	if err == nil && at < b.N {
@@ -212,7 +222,8 @@ func (c *Code) Symbols(b Bits) ([]int, error) {
 	return symbols, err
 }
 
-// SymbolsUntil reads words until symbol stop, which is not returned, and says how many bits that took: what follows may be something else.
+// SymbolsUntil reads words until symbol stop, which is not returned, and says how many bits that
+// took: what follows may be something else.
 func (c *Code) SymbolsUntil(b Bits, stop int) (symbols []int, used int, err error) {
 	if stop < 0 || stop >= len(c.Words) || c.Words[stop] == "" {
 		return nil, 0, ml.BadParameter("coding.Code.SymbolsUntil", "stop", stop, "a symbol that has a word")
@@ -227,7 +238,8 @@ func (c *Code) SymbolsUntil(b Bits, stop int) (symbols []int, used int, err erro
 	return symbols[:len(symbols)-1], used, nil
 }
 
-// read decodes at most limit symbols, or up to and including stop, and returns where the last whole word ends.
+// read decodes at most limit symbols, or up to and including stop, and returns where the last whole
+// word ends.
 func (c *Code) read(b Bits, limit, stop int) (symbols []int, at int, err error) {
 	root, err := c.Trie()
 	if err != nil {
@@ -266,7 +278,8 @@ func (c *Code) Encode(symbols []int) ([]byte, error) {
 	return envelope{kind: kindCode, n: len(symbols), sum: checksum(symbols), payload: b.Bytes}.seal(), nil
 }
 
-// Decode returns the symbols of which Encode made data. The error wraps ErrCorrupt where the data are damaged or another code's.
+// Decode returns the symbols of which Encode made data. The error wraps ErrCorrupt where the data
+// are damaged or another code's.
 func (c *Code) Decode(data []byte) ([]int, error) {
 	e, err := open(kindCode, data)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// leastLength tries all vectors of word lengths that obey Kraft's inequality: the least expected length there is.
+// leastLength tries all vectors of word lengths that obey Kraft's inequality: the least expected
+// length there is.
 func leastLength(weights []float64) float64 {
 	best := math.Inf(1)
 	lengths := make([]int, len(weights))
@@ -69,7 +70,8 @@ func TestHuffmanIsTheBestOfAllCodes(t *testing.T) {
 }
 
 func TestKnownCodes(t *testing.T) {
-	// Cormen, Leiserson, Rivest & Stein, Introduction to Algorithms, figure 16.3: 224,000 bits for 100,000 letters.
+	// Cormen, Leiserson, Rivest & Stein, Introduction to Algorithms, figure 16.3: 224,000 bits for
+	// 100,000 letters.
 	c, err := Huffman([]float64{45, 13, 12, 16, 9, 5})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +82,8 @@ func TestKnownCodes(t *testing.T) {
 	if want := []string{"0", "100", "101", "110", "1110", "1111"}; !slices.Equal(c.Words, want) {
 		t.Errorf("words %q, the canonical ones are %q", c.Words, want)
 	}
-	// Of trees of equal cost, the shallow one: 2, 1, 1, 1, 1 has lengths 2 2 2 3 3 and not 1 3 3 3 3.
+	// Of trees of equal cost, the shallow one: 2, 1, 1, 1, 1 has lengths 2 2 2 3 3 and not 1 3 3 3
+	// 3.
 	c, _ = Huffman([]float64{2, 1, 1, 1, 1})
 	if l := slices.Max(c.Lengths()); l != 3 {
 		t.Errorf("longest word %d", l)

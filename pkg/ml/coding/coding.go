@@ -1,15 +1,20 @@
-// Package coding turns sequences of symbols into as few bits as a model of them allows, and back without loss.
+// Package coding turns sequences of symbols into as few bits as a model of them allows, and back
+// without loss.
 //
-// A code for single symbols is a Code: FixedLength, Huffman, Shannon, ShannonFano, or words of your own with a stop symbol. Arithmetic coding is not tied to
-// whole bits: Arithmetic (a range coder, first in, first out) and ANS (a stack, last in, first out) take any Model that says how probable each
-// symbol is after those before it. Static and Adaptive are such models with integer counts, NGram and Pictures learn from text and from
-// pictures, a neural network becomes one by two methods, and Columns codes many rows of a matrix side by side. BitsBack codes with a model that has latent variables.
+// A code for single symbols is a Code: FixedLength, Huffman, Shannon, ShannonFano, or words of your
+// own with a stop symbol. Arithmetic coding is not tied to whole bits: Arithmetic (a range coder,
+// first in, first out) and ANS (a stack, last in, first out) take any Model that says how probable
+// each symbol is after those before it. Static and Adaptive are such models with integer counts,
+// NGram and Pictures learn from text and from pictures, a neural network becomes one by two
+// methods, and Columns codes many rows of a matrix side by side. BitsBack codes with a model that
+// has latent variables.
 //
-// A symbol is an int from 0 to one less than the size of the alphabet. Everything that Encode returns carries its length and two checksums:
-// Decode of damaged data, or with another model, is an error that wraps ErrCorrupt, and never a crash or an endless loop.
+// A symbol is an int from 0 to one less than the size of the alphabet. Everything that Encode
+// returns carries its length and two checksums: Decode of damaged data, or with another model, is
+// an error that wraps ErrCorrupt, and never a crash or an endless loop.
 //
-// The n-gram lives here, and not with the neural models that it rivals: it is classical, and what is classical must not link a neural
-// backend.
+// The n-gram lives here, and not with the neural models that it rivals: it is classical, and what
+// is classical must not link a neural backend.
 package coding
 
 import (
@@ -20,25 +25,28 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Model says how probable each next symbol of a sequence is. Any model that can do that drives the coders of this package.
+// Model says how probable each next symbol of a sequence is. Any model that can do that drives the
+// coders of this package.
 type Model interface {
 	Alphabet() int    // number of symbols, 1 to 2²⁰
 	Start() Predictor // a new predictor, before the first symbol of a sequence
 }
 
-// Predictor walks along one sequence: Predict and Observe take turns. Encoder and decoder each start one of their own, and both must come to the same
-// probabilities, up to the coder's Tolerance. It need not be safe for use by several goroutines.
+// Predictor walks along one sequence: Predict and Observe take turns. Encoder and decoder each
+// start one of their own, and both must come to the same probabilities, up to the coder's
+// Tolerance. It need not be safe for use by several goroutines.
 //
 // It is an alias, so that other packages can have a Start without importing this one.
 type Predictor = interface {
-	// Predict fills p, as long as the alphabet is large, with the probabilities of the next symbol given all that were observed.
+	// Predict fills p, as long as the alphabet is large, with the probabilities of the next symbol
+	// given all that were observed.
 	Predict(p []float64) error
 	// Observe says what the next symbol was. It is always one of the alphabet.
 	Observe(symbol int)
 }
 
-// exact is a Predictor whose probabilities are ratios of whole numbers, which the coders take as they are: symbol s owns the integers
-// from low to low+size−1 of the total, at most 2³².
+// exact is a Predictor whose probabilities are ratios of whole numbers, which the coders take as
+// they are: symbol s owns the integers from low to low+size−1 of the total, at most 2³².
 type exact interface {
 	Predictor
 	interval(symbol int) (low, size, total uint64) // size 0 for a symbol that has no probability
@@ -50,8 +58,8 @@ const (
 	maxSymbols  = 1 << 28 // of a sequence: what a damaged or hostile header can ask for
 )
 
-// CrossEntropy returns Σ −log₂ p(xₜ | x₁ … xₜ₋₁) of a sequence under a model, in bits: the length that a perfect coder would reach. It is +Inf where a symbol of
-// probability 0 occurs.
+// CrossEntropy returns Σ −log₂ p(xₜ | x₁ … xₜ₋₁) of a sequence under a model, in bits: the length
+// that a perfect coder would reach. It is +Inf where a symbol of probability 0 occurs.
 func CrossEntropy(ctx context.Context, m Model, symbols []int) (bits float64, err error) {
 	const method = "coding.CrossEntropy"
 	if err := checkSymbols(method, m, symbols); err != nil {

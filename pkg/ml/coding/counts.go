@@ -13,9 +13,10 @@ func impossible(method string, i, s int) error {
 	return ml.BadParameter(method, fmt.Sprintf("symbol %d", i), s, "one that has a probability above 0 in this model")
 }
 
-// Adaptive is a Model that begins with equal counts and learns as it goes: p(s) ∝ n(s) + 1/2 after n(s) occurrences (Krichevsky & Trofimov, 1981). It needs no
-// training and is never far wrong: on any sequence it takes at most (K−1)/2 · log₂ n + O(K) bits more than the best fixed probabilities for that very
-// sequence, K the size of the alphabet. The cost of a symbol is O(log K).
+// Adaptive is a Model that begins with equal counts and learns as it goes: p(s) ∝ n(s) + 1/2 after
+// n(s) occurrences (Krichevsky & Trofimov, 1981). It needs no training and is never far wrong: on
+// any sequence it takes at most (K−1)/2 · log₂ n + O(K) bits more than the best fixed probabilities
+// for that very sequence, K the size of the alphabet. The cost of a symbol is O(log K).
 type Adaptive struct {
 	Symbols int // size of the alphabet, 1 to 2²⁰
 }
@@ -33,7 +34,8 @@ func (a Adaptive) Start() Predictor {
 	return c
 }
 
-// counter holds 2n(s)+1 for each symbol. sums is a tree of partial sums (Fenwick, 1994): sums[i] is the sum of the i&−i counts that end before i.
+// counter holds 2n(s)+1 for each symbol. sums is a tree of partial sums (Fenwick, 1994): sums[i] is
+// the sum of the i&−i counts that end before i.
 type counter struct {
 	count, sums []uint64
 	total       uint64
@@ -74,8 +76,9 @@ func (c *counter) find(target uint64) (symbol int) {
 	return min(symbol, len(c.count)-1)
 }
 
-// Static is a Model whose probabilities never change: parts of 2²⁴, one for each symbol. Its own Encode and Decode, for bytes, are fast; being a Model,
-// it serves Arithmetic and ANS as well. A Static is a model in the sense of ml.Save.
+// Static is a Model whose probabilities never change: parts of 2²⁴, one for each symbol. Its own
+// Encode and Decode, for bytes, are fast; being a Model, it serves Arithmetic and ANS as well. A
+// Static is a model in the sense of ml.Save.
 type Static struct {
 	Parts []int // of each symbol, 0 for one that does not occur; the sum is 2²⁴
 }
@@ -84,8 +87,9 @@ func init() { ml.Register[Static]("coding.Static") }
 
 const staticBits = 24
 
-// NewStatic rounds weights, probabilities or counts, to parts of 2²⁴. Every symbol of positive weight gets one part at least; the parts that rounding leaves
-// over go to, or come from, the symbols whose share they change least.
+// NewStatic rounds weights, probabilities or counts, to parts of 2²⁴. Every symbol of positive
+// weight gets one part at least; the parts that rounding leaves over go to, or come from, the
+// symbols whose share they change least.
 func NewStatic(weights []float64) (*Static, error) {
 	const method = "coding.NewStatic"
 	symbols, err := byWeight(method, weights)

@@ -7,15 +7,18 @@ import (
 	"hash/crc32"
 )
 
-// ErrCorrupt is found by errors.Is in what Decode says of data that are damaged, cut short, or were encoded by another method or model.
+// ErrCorrupt is found by errors.Is in what Decode says of data that are damaged, cut short, or were
+// encoded by another method or model.
 var ErrCorrupt = errors.New("not what was encoded")
 
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf("coding: "+format+": %w", append(args, ErrCorrupt)...)
 }
 
-// What Encode returns: a byte for the method, a byte that it may use, the number of symbols (1 to 4 bytes), a checksum of the symbols, the payload, and a checksum of
-// all before. ANS keeps the checksum of the symbols at the bottom of its stack. The last is checked before anything is decoded; the one of the symbols, afterwards, finds what only a wrong model does.
+// What Encode returns: a byte for the method, a byte that it may use, the number of symbols (1 to 4
+// bytes), a checksum of the symbols, the payload, and a checksum of all before. ANS keeps the
+// checksum of the symbols at the bottom of its stack. The last is checked before anything is
+// decoded; the one of the symbols, afterwards, finds what only a wrong model does.
 type envelope struct {
 	kind    byte
 	option  byte
@@ -90,5 +93,6 @@ func checksum(symbols []int) uint32 {
 	return sum
 }
 
-// room is the capacity to start with for n symbols that a header promises: what is promised is not yet there.
+// room is the capacity to start with for n symbols that a header promises: what is promised is not
+// yet there.
 func room(n int) int { return min(n, 1<<16) }

@@ -10,12 +10,14 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Huffman returns the canonical code of least expected length Σ wₛ lₛ for symbols with given weights, probabilities or counts (Huffman, 1952): the two least
-// probable symbols become sisters, whose mother counts as one symbol with the weight of both, until one is left. With H the entropy of
-// the weights in bits, H ≤ the expected length < H+1.
+// Huffman returns the canonical code of least expected length Σ wₛ lₛ for symbols with given
+// weights, probabilities or counts (Huffman, 1952): the two least probable symbols become sisters,
+// whose mother counts as one symbol with the weight of both, until one is left. With H the entropy
+// of the weights in bits, H ≤ the expected length < H+1.
 //
-// A symbol of weight 0 gets no word; a symbol that is alone gets one bit. Among equal weights the shallower tree is taken, so that the longest word is as
-// short as can be. The cost is O(n log n). Errors are ml.ErrEmpty, ml.ErrNotFinite and, for negative weights, ml.ErrParameter.
+// A symbol of weight 0 gets no word; a symbol that is alone gets one bit. Among equal weights the
+// shallower tree is taken, so that the longest word is as short as can be. The cost is O(n log n).
+// Errors are ml.ErrEmpty, ml.ErrNotFinite and, for negative weights, ml.ErrParameter.
 func Huffman(weights []float64) (*Code, error) {
 	symbols, err := byWeight("coding.Huffman", weights)
 	if err != nil {
@@ -28,7 +30,8 @@ func Huffman(weights []float64) (*Code, error) {
 		lengths[symbols[0]] = 1
 		return FromLengths(lengths)
 	}
-	// Two queues do for a heap (van Leeuwen, 1976): leaves in rising order, and mothers, which come up in rising order by themselves.
+	// Two queues do for a heap (van Leeuwen, 1976): leaves in rising order, and mothers, which come
+	// up in rising order by themselves.
 	weight, mother := make([]float64, 2*n-1), make([]int, 2*n-1)
 	for i, s := range symbols {
 		weight[i] = weights[s]
@@ -58,8 +61,9 @@ func Huffman(weights []float64) (*Code, error) {
 	return FromLengths(lengths)
 }
 
-// Shannon returns the code with word lengths ⌈−log₂ pₛ⌉ (Shannon, 1948). They obey Kraft's inequality, and the expected length is below H+1, but up to a
-// bit a symbol worse than Huffman's. A symbol of weight 0 gets no word; a symbol that is alone gets one bit.
+// Shannon returns the code with word lengths ⌈−log₂ pₛ⌉ (Shannon, 1948). They obey Kraft's
+// inequality, and the expected length is below H+1, but up to a bit a symbol worse than Huffman's.
+// A symbol of weight 0 gets no word; a symbol that is alone gets one bit.
 func Shannon(weights []float64) (*Code, error) {
 	symbols, err := byWeight("coding.Shannon", weights)
 	if err != nil {
@@ -83,8 +87,9 @@ func Shannon(weights []float64) (*Code, error) {
 	return FromLengths(lengths)
 }
 
-// ShannonFano returns the code by repeated halving (Fano, 1949): symbols in falling order of weight are cut where the two parts differ least in weight, one part
-// gets a 0, the other a 1, and each is cut again. It looks as good as Huffman's and is not.
+// ShannonFano returns the code by repeated halving (Fano, 1949): symbols in falling order of weight
+// are cut where the two parts differ least in weight, one part gets a 0, the other a 1, and each is
+// cut again. It looks as good as Huffman's and is not.
 func ShannonFano(weights []float64) (*Code, error) {
 	symbols, err := byWeight("coding.ShannonFano", weights)
 	if err != nil {

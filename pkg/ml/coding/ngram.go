@@ -6,10 +6,13 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// NGram predicts a symbol from the Order−1 symbols before it, by counts of what followed them in a training sequence and, where that is thin, what followed
-// the last Order−2 of them, and so on, mixed as Witten and Bell (1991) propose. It is the classical rival of a recurrent network on text.
+// NGram predicts a symbol from the Order−1 symbols before it, by counts of what followed them in a
+// training sequence and, where that is thin, what followed the last Order−2 of them, and so on,
+// mixed as Witten and Bell (1991) propose. It is the classical rival of a recurrent network on
+// text.
 //
-// Fit costs O(Order · n log n) for a sequence of n symbols, memory O(n) at worst; predicting a symbol O(alphabet + Order · log n).
+// Fit costs O(Order · n log n) for a sequence of n symbols, memory O(n) at worst; predicting a
+// symbol O(alphabet + Order · log n).
 type NGram struct {
 	Order   int     // length of the grams, 1 (no context) to as many as alphabet^Order < 2⁶² allows; 0 means 5
 	Symbols int     // size of the alphabet; 0 means 256, for bytes
@@ -27,8 +30,9 @@ type NGramModel struct {
 
 func init() { ml.Register[NGramModel]("coding.NGramModel") }
 
-// Fit counts the grams of a sequence, which may be empty for a model that learns. Errors are ml.ErrParameter for an option out of range, ml.ErrShape for a
-// symbol that is not of the alphabet, ml.ErrEmpty for an empty sequence where Learn is false, and ctx.Err().
+// Fit counts the grams of a sequence, which may be empty for a model that learns. Errors are
+// ml.ErrParameter for an option out of range, ml.ErrShape for a symbol that is not of the alphabet,
+// ml.ErrEmpty for an empty sequence where Learn is false, and ctx.Err().
 func (g NGram) Fit(ctx context.Context, symbols []int) (*NGramModel, error) {
 	const method = "coding.NGram"
 	m := &NGramModel{Order: g.Order, Symbols: g.Symbols, Backoff: g.Backoff, Learn: g.Learn}

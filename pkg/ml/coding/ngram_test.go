@@ -20,7 +20,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// shakespeare returns the text as symbols of its own alphabet of 65: the first 90 % and the last 5 %.
+// shakespeare returns the text as symbols of its own alphabet of 65: the first 90 % and the last 5
+// %.
 func shakespeare(alphabet string) (train, test []int) {
 	text := datasets.Shakespeare()
 	symbols := make([]int, len(text))
@@ -245,7 +246,8 @@ func TestProbabilitiesOfAllPicturesSumToOne(t *testing.T) {
 	}
 }
 
-// On held-out digits: what other models reach on this split stands in the references (independent pixels 25.1 nats, a logistic autoregression 19.2).
+// On held-out digits: what other models reach on this split stands in the references (independent
+// pixels 25.1 nats, a logistic autoregression 19.2).
 func TestPicturesOnDigits(t *testing.T) {
 	train, validation, test := datasets.BinaryDigits()
 	m, err := Pictures{Height: 8, Width: 8}.Fit(t.Context(), train.X)

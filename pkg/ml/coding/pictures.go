@@ -7,8 +7,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Pictures predicts the pixels of small pictures, row by row from the top, each from its place and its neighbors to the left and above: tables of
-// counts for more and more neighbors, the nearest first, mixed as Witten and Bell (1991) propose. A neighbor outside the picture is a level of its own.
+// Pictures predicts the pixels of small pictures, row by row from the top, each from its place and
+// its neighbors to the left and above: tables of counts for more and more neighbors, the nearest
+// first, mixed as Witten and Bell (1991) propose. A neighbor outside the picture is a level of its
+// own.
 //
 // Fit costs O(Neighbors · nd log nd) for n pictures of d pixels.
 type Pictures struct {
@@ -18,7 +20,8 @@ type Pictures struct {
 	Backoff       float64 // weight of fewer neighbors, as a factor of Witten and Bell's; 0 means 8
 }
 
-// PicturesModel is a Pictures with its counts. It is a Model of one picture after another: each has d symbols, and knows nothing of the one before.
+// PicturesModel is a Pictures with its counts. It is a Model of one picture after another: each has
+// d symbols, and knows nothing of the one before.
 type PicturesModel struct {
 	Height, Width, Levels, Neighbors int
 	Backoff                          float64
@@ -30,8 +33,9 @@ func init() { ml.Register[PicturesModel]("coding.PicturesModel") }
 // around lists neighbors that come before a pixel, by row and column, the nearest first.
 var around = [12][2]int{{0, -1}, {-1, 0}, {-1, -1}, {-1, 1}, {0, -2}, {-2, 0}, {-2, -1}, {-2, 1}, {-1, -2}, {-1, 2}, {-2, -2}, {-2, 2}}
 
-// Fit counts the contexts of the rows of x. Errors are ml.ErrParameter for an option out of range or a value that is no level (with its row and column),
-// ml.ErrShape for a number of columns that is not Height·Width, ml.ErrEmpty, ml.ErrNotFinite and ctx.Err().
+// Fit counts the contexts of the rows of x. Errors are ml.ErrParameter for an option out of range
+// or a value that is no level (with its row and column), ml.ErrShape for a number of columns that
+// is not Height·Width, ml.ErrEmpty, ml.ErrNotFinite and ctx.Err().
 func (p Pictures) Fit(ctx context.Context, x mat.Matrix) (*PicturesModel, error) {
 	m := &PicturesModel{Height: p.Height, Width: p.Width, Levels: p.Levels, Neighbors: p.Neighbors, Backoff: p.Backoff}
 	if m.Levels == 0 {

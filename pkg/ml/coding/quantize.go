@@ -7,18 +7,22 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Probabilities become whole numbers here, and encoder and decoder must find the same ones, though the decoder's probabilities may differ in their last bits:
-// another machine, another compiler or another order of a sum is enough. Three things see to it.
+// Probabilities become whole numbers here, and encoder and decoder must find the same ones, though
+// the decoder's probabilities may differ in their last bits: another machine, another compiler or
+// another order of a sum is enough. Three things see to it.
 //
-//   - A probability is cut to some leading bits of its floating-point form, by integer operations on that form. All that follows, sums included, is
-//     integer arithmetic.
-//   - Where two values within the tolerance of each other could be cut to different numbers, the encoder knows, for it sees how near its value is to the edge.
-//     Then both use edges moved by a quarter; by the next quarter, if that is no better; and equal probabilities, if nothing is. So no value
-//     lies near an edge that counts.
-//   - Before every symbol the encoder says whether edges are moved, in a part of the interval that depends on no probability. Where it is rare it costs next to
-//     nothing to say that they are not.
+//   - A probability is cut to some leading bits of its floating-point form, by integer operations
+//     on that form. All that follows, sums included, is integer arithmetic.
+//   - Where two values within the tolerance of each other could be cut to different numbers, the
+//     encoder knows, for it sees how near its value is to the edge. Then both use edges moved by a
+//     quarter; by the next quarter, if that is no better; and equal probabilities, if nothing is.
+//     So no value lies near an edge that counts.
+//   - Before every symbol the encoder says whether edges are moved, in a part of the interval that
+//     depends on no probability. Where it is rare it costs next to nothing to say that they are
+//     not.
 //
-// Cutting p to m leading bits costs less than 2⁻²ᵐ nats a symbol, since only the ratios' errors count, and those squared.
+// Cutting p to m leading bits costs less than 2⁻²ᵐ nats a symbol, since only the ratios' errors
+// count, and those squared.
 
 const (
 	scale    = 31 // a probability of 1 is about 2³¹
@@ -26,10 +30,12 @@ const (
 	quarters = 4
 )
 
-// offset is what is added before bits are dropped, as a part of 2⁶⁴: √2−1. A half would round to nearest, and put an edge at fractions that counts often make.
+// offset is what is added before bits are dropped, as a part of 2⁶⁴: √2−1. A half would round to
+// nearest, and put an edge at fractions that counts often make.
 const offset = 0x6a09e667f3bcc908
 
-// tolerance is how far apart, relatively, two evaluations of a probability may be, as a power of two: 2^−t.
+// tolerance is how far apart, relatively, two evaluations of a probability may be, as a power of
+// two: 2^−t.
 type tolerance int
 
 // leading is the number of bits after the first that are kept.
@@ -50,7 +56,8 @@ func toleranceOf(method string, v float64) (tolerance, error) {
 	return tolerance(-e), nil
 }
 
-// distribution is a table of whole numbers, made of probabilities: symbol s owns those from bounds[s] to bounds[s+1].
+// distribution is a table of whole numbers, made of probabilities: symbol s owns those from
+// bounds[s] to bounds[s+1].
 type distribution struct {
 	tolerance tolerance
 	bounds    []uint64 // length of the alphabet + 1
@@ -58,13 +65,16 @@ type distribution struct {
 }
 
 func newDistribution(alphabet int, t tolerance) *distribution {
-	// A value's octave holds 2^leading edges, and on each side of one is the tolerance. That, for all of the alphabet, is the share of symbols at which one is too
-	// near, if all are large. A sixteenth is taken, because most values of large alphabets are small, and those are cut to whole numbers.
+	// A value's octave holds 2^leading edges, and on each side of one is the tolerance. That, for
+	// all of the alphabet, is the share of symbols at which one is too near, if all are large. A
+	// sixteenth is taken, because most values of large alphabets are small, and those are cut to
+	// whole numbers.
 	rare := math.Ldexp(float64(alphabet), scale+1-4+t.leading()-int(t))
 	return &distribution{t, make([]uint64, alphabet+1), uint64(min(max(rare, 1), maxRare))}
 }
 
-// cut returns the whole number for a probability, with edges moved by some quarters of their distance.
+// cut returns the whole number for a probability, with edges moved by some quarters of their
+// distance.
 func (d *distribution) cut(p float64, moved int) uint64 {
 	drop := 52 - d.tolerance.leading()
 	up := (offset + uint64(moved)<<62) >> (64 - drop)
@@ -72,7 +82,8 @@ func (d *distribution) cut(p float64, moved int) uint64 {
 	return max(1, uint64(v*(1<<scale))) // exact: v has few bits, and the factor is a power of two
 }
 
-// fill makes the table and reports whether any evaluation within the tolerance makes the same. Only an encoder needs to know: check.
+// fill makes the table and reports whether any evaluation within the tolerance makes the same. Only
+// an encoder needs to know: check.
 func (d *distribution) fill(p []float64, moved int, check bool) (same bool) {
 	same = true
 	sum := uint64(0)
@@ -88,7 +99,8 @@ func (d *distribution) fill(p []float64, moved int, check bool) (same bool) {
 	return same
 }
 
-// choose makes the first table that no difference within the tolerance changes, and returns by how many quarters edges are moved.
+// choose makes the first table that no difference within the tolerance changes, and returns by how
+// many quarters edges are moved.
 func (d *distribution) choose(p []float64) (moved int) {
 	for moved < quarters && !d.fill(p, moved, true) {
 		moved++

@@ -5,12 +5,15 @@ import (
 	"math/bits"
 )
 
-// RangeEncoder is an arithmetic coder in integers (Rissanen, 1976; Martin, 1979). It holds an interval of numbers: every symbol cuts it to the part that belongs
-// to the symbol, in proportion to the probability, and in the end any number of the interval stands for the whole sequence. Bytes that can't change
-// any more go out at once; one more that a carry makes of them is added to what is out already.
+// RangeEncoder is an arithmetic coder in integers (Rissanen, 1976; Martin, 1979). It holds an
+// interval of numbers: every symbol cuts it to the part that belongs to the symbol, in proportion
+// to the probability, and in the end any number of the interval stands for the whole sequence.
+// Bytes that can't change any more go out at once; one more that a carry makes of them is added to
+// what is out already.
 //
-// The interval is 64 bits wide and never narrower than 2⁵⁶ when a symbol comes, so that cutting it wastes at most 2⁻²⁴ of a bit or so a symbol, and
-// Bytes adds less than two bytes. The zero value is ready.
+// The interval is 64 bits wide and never narrower than 2⁵⁶ when a symbol comes, so that cutting it
+// wastes at most 2⁻²⁴ of a bit or so a symbol, and Bytes adds less than two bytes. The zero value
+// is ready.
 type RangeEncoder struct {
 	low   uint64 // of the interval, behind what is out
 	width uint64
@@ -21,7 +24,8 @@ type RangeEncoder struct {
 // narrow is the least width between two symbols.
 const narrow = 1 << 56
 
-// Encode cuts the interval to the part from low to low+size of total. It wants size > 0 and low+size ≤ total ≤ 2³².
+// Encode cuts the interval to the part from low to low+size of total. It wants size > 0 and
+// low+size ≤ total ≤ 2³².
 func (e *RangeEncoder) Encode(low, size, total uint64) {
 	if !e.begun {
 		e.begun, e.width = true, 1<<64-1
@@ -57,8 +61,8 @@ func (e *RangeEncoder) shift() {
 	e.width <<= 8 * n
 }
 
-// Bytes ends the sequence and returns the number, in as few bytes as tell it from all others, zeros at its end left out. The encoder is not to be used
-// after that.
+// Bytes ends the sequence and returns the number, in as few bytes as tell it from all others, zeros
+// at its end left out. The encoder is not to be used after that.
 func (e *RangeEncoder) Bytes() []byte {
 	if !e.begun {
 		return nil
@@ -82,7 +86,8 @@ func (e *RangeEncoder) Bytes() []byte {
 	return e.out[:n]
 }
 
-// RangeDecoder reads what a RangeEncoder wrote. It never fails: bytes that no encoder wrote decode to something, and zeros follow the last byte.
+// RangeDecoder reads what a RangeEncoder wrote. It never fails: bytes that no encoder wrote decode
+// to something, and zeros follow the last byte.
 type RangeDecoder struct {
 	data  []byte
 	at    int
@@ -109,13 +114,15 @@ func (d *RangeDecoder) next() uint64 {
 	return 0
 }
 
-// Target returns a number below total: the symbol whose part, from low to low+size, holds it is the next. Advance has to follow.
+// Target returns a number below total: the symbol whose part, from low to low+size, holds it is the
+// next. Advance has to follow.
 func (d *RangeDecoder) Target(total uint64) uint64 {
 	d.unit = d.width / total
 	return min(d.code/d.unit, total-1)
 }
 
-// Advance cuts the interval to the symbol's part, as the encoder did: from low to low+size of the total that Target was asked for.
+// Advance cuts the interval to the symbol's part, as the encoder did: from low to low+size of the
+// total that Target was asked for.
 func (d *RangeDecoder) Advance(low, size uint64) {
 	d.code -= d.unit * low
 	d.width = d.unit * size

@@ -9,21 +9,26 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Columns is a Model of the rows of a matrix. A row's symbols are predicted column by column in the model's own order, each from those before it in the row; after the last a predictor
-// begins another row, of which it knows nothing. MADE and the models of pictures of package autoregressive are of this kind.
+// Columns is a Model of the rows of a matrix. A row's symbols are predicted column by column in the
+// model's own order, each from those before it in the row; after the last a predictor begins
+// another row, of which it knows nothing. MADE and the models of pictures of package autoregressive
+// are of this kind.
 //
-// Encoder and decoder must come to the same probabilities, and what a network computes on a backend depends on the processor, the number of threads and the compiler. So its predictors are to
-// be evaluated apart from any backend: each sum in one order, and no product fused into a sum.
+// Encoder and decoder must come to the same probabilities, and what a network computes on a backend
+// depends on the processor, the number of threads and the compiler. So its predictors are to be
+// evaluated apart from any backend: each sum in one order, and no product fused into a sum.
 type Columns interface {
 	Model
 	Order() []int // the columns in the order in which they are predicted, each once
 }
 
-// side is how many rows are coded side by side, each with a predictor of its own: they are evaluated on all processors.
+// side is how many rows are coded side by side, each with a predictor of its own: they are
+// evaluated on all processors.
 const side = 64
 
-// EncodeRows encodes the rows of x. Errors are those of Encode; ml.ErrParameter for an entry that is no symbol of the model, with its row and column, and
-// ml.ErrShape for another number of columns.
+// EncodeRows encodes the rows of x. Errors are those of Encode; ml.ErrParameter for an entry that
+// is no symbol of the model, with its row and column, and ml.ErrShape for another number of
+// columns.
 func (a Arithmetic) EncodeRows(ctx context.Context, m Columns, x mat.Matrix) ([]byte, error) {
 	const method = "coding.Arithmetic.EncodeRows"
 	order, err := orderOf(method, m)
@@ -54,7 +59,8 @@ func (a Arithmetic) EncodeRows(ctx context.Context, m Columns, x mat.Matrix) ([]
 	return a.Encode(ctx, &sideBySide{m, ctx, n, d}, symbols)
 }
 
-// DecodeRows returns the rows of which EncodeRows, with the same model, made data; its errors are those of Decode.
+// DecodeRows returns the rows of which EncodeRows, with the same model, made data; its errors are
+// those of Decode.
 func (a Arithmetic) DecodeRows(ctx context.Context, m Columns, data []byte) (*mat.Dense, error) {
 	order, err := orderOf("coding.Arithmetic.DecodeRows", m)
 	if err != nil {
@@ -82,7 +88,8 @@ func (a Arithmetic) DecodeRows(ctx context.Context, m Columns, data []byte) (*ma
 	return x, nil
 }
 
-// place is where the symbol that row i of n has at time t comes in the sequence: rows take turns within their block.
+// place is where the symbol that row i of n has at time t comes in the sequence: rows take turns
+// within their block.
 func place(n, d, i, t int) int {
 	first := i / side * side
 	return first*d + t*min(side, n-first) + i - first

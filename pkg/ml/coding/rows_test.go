@@ -43,7 +43,8 @@ type failing struct {
 
 func (f failing) Predict([]float64) error { return f.err }
 
-// Rows come back on another number of processors, whatever number of them, and take what their symbols take one after another.
+// Rows come back on another number of processors, whatever number of them, and take what their
+// symbols take one after another.
 func TestRowsComeBack(t *testing.T) {
 	train, _, test := datasets.BinaryDigits()
 	m, err := Pictures{Height: 8, Width: 8}.Fit(t.Context(), train.X)

@@ -5,9 +5,11 @@ import (
 	"math/bits"
 )
 
-// Stack is a coder by asymmetric numeral systems (Duda, 2009): one large number into which symbols are pushed and from which they are popped, the last first. Pushing
-// a symbol of probability size/2³² multiplies the number by about 2³²/size. Popping one undoes pushing it to the last bit, whatever the number is:
-// so popping from arbitrary bits draws a symbol at random, and pushing it gives the bits back, which is what BitsBack lives on.
+// Stack is a coder by asymmetric numeral systems (Duda, 2009): one large number into which symbols
+// are pushed and from which they are popped, the last first. Pushing a symbol of probability
+// size/2³² multiplies the number by about 2³²/size. Popping one undoes pushing it to the last bit,
+// whatever the number is: so popping from arbitrary bits draws a symbol at random, and pushing it
+// gives the bits back, which is what BitsBack lives on.
 //
 // The two highest words are held apart, the others lie below. The zero value is an empty stack.
 type Stack struct {
@@ -18,7 +20,8 @@ type Stack struct {
 // slots is the number that probabilities are parts of, as a power of two.
 const slots = 32
 
-// Push adds a symbol that owns the slots from low to low+size of 2³². It wants 0 < size and low+size ≤ 2³².
+// Push adds a symbol that owns the slots from low to low+size of 2³². It wants 0 < size and
+// low+size ≤ 2³².
 func (s *Stack) Push(low, size uint64) {
 	// The head must stay below 2¹²⁸: head/size·2³² + … is, if head < size·2⁹⁶.
 	if s.hi>>slots >= size {

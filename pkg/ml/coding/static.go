@@ -8,8 +8,9 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Encode returns bytes encoded by a range coder with fixed probabilities, in about one multiplication each. Errors are ml.ErrShape for a byte that is not of
-// the alphabet and ml.ErrParameter for one that has no probability.
+// Encode returns bytes encoded by a range coder with fixed probabilities, in about one
+// multiplication each. Errors are ml.ErrShape for a byte that is not of the alphabet and
+// ml.ErrParameter for one that has no probability.
 func (st *Static) Encode(data []byte) ([]byte, error) {
 	const method = "coding.Static.Encode"
 	if err := st.checkBytes(method); err != nil {
@@ -25,7 +26,8 @@ func (st *Static) Encode(data []byte) ([]byte, error) {
 		parts[s] = part{sum, uint64(n)}
 		sum += uint64(n)
 	}
-	// RangeEncoder's Encode, with its state in registers and 2²⁴ for the total, so that no division is left.
+	// RangeEncoder's Encode, with its state in registers and 2²⁴ for the total, so that no division
+	// is left.
 	var low, width uint64 = 0, 1<<64 - 1
 	out := make([]byte, 0, len(data)/2+64)
 	for i, b := range data {
@@ -54,7 +56,8 @@ func (st *Static) Encode(data []byte) ([]byte, error) {
 	return envelope{kind: kindStatic, n: len(data), sum: crc32.ChecksumIEEE(data), payload: e.Bytes()}.seal(), nil
 }
 
-// Decode returns the bytes of which Encode, with the same probabilities, made data. The error wraps ErrCorrupt where they are damaged or another's.
+// Decode returns the bytes of which Encode, with the same probabilities, made data. The error wraps
+// ErrCorrupt where they are damaged or another's.
 func (st *Static) Decode(data []byte) ([]byte, error) {
 	if err := st.checkBytes("coding.Static.Decode"); err != nil {
 		return nil, err
@@ -63,7 +66,8 @@ func (st *Static) Decode(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What the highest bits of a target leave open is found by going up from the first symbol that has a part in their range.
+	// What the highest bits of a target leave open is found by going up from the first symbol that
+	// has a part in their range.
 	const coarse = 12
 	var first [1 << coarse]byte
 	var bounds [257]uint32
@@ -86,8 +90,9 @@ func (st *Static) Decode(data []byte) ([]byte, error) {
 	out := make([]byte, 0, room(e.n))
 	for range e.n {
 		unit := width >> staticBits
-		// Division of floating-point numbers takes half the time of whole ones, and a quotient that is off by a little does for a first guess: what counts
-		// is that unit·low ≤ code < unit·high, which is asked of whole numbers.
+		// Division of floating-point numbers takes half the time of whole ones, and a quotient that
+		// is off by a little does for a first guess: what counts is that
+		// unit·low ≤ code < unit·high, which is asked of whole numbers.
 		guess := min(uint64(float64(int64(code>>1))/float64(int64(unit>>1))), 1<<staticBits-1)
 		s := int(first[guess>>(staticBits-coarse)])
 		for s < last && unit*uint64(bounds[s+1]) <= code {

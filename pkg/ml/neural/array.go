@@ -12,15 +12,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// An Array is n examples of one shape, as minibatches are cut from it: numbers in Floats, or classes and tokens in Ints.
+// An Array is n examples of one shape, as minibatches are cut from it: numbers in Floats, or
+// classes and tokens in Ints.
 type Array struct {
 	Shape  []int // of one example; empty for a single number
 	Floats []float32
 	Ints   []int32
 }
 
-// Rows makes an array of the rows of x. shape is that of one example, so that an image can be one: Rows(method, x, 28, 28, 1); without it an example is
-// a vector. A matrix of any kind is read row by row, and not copied as it is. The errors are those of ml.Dense, ml.ErrShape where the shape does not hold a row, and ml.ErrNotFinite for a number beyond float32.
+// Rows makes an array of the rows of x. shape is that of one example, so that an image can be one:
+// Rows(method, x, 28, 28, 1); without it an example is a vector. A matrix of any kind is read row
+// by row, and not copied as it is. The errors are those of ml.Dense, ml.ErrShape where the shape
+// does not hold a row, and ml.ErrNotFinite for a number beyond float32.
 func Rows(method string, x mat.Matrix, shape ...int) (*Array, error) {
 	n, d, err := ml.Size(method, x)
 	if err != nil {
@@ -95,7 +98,8 @@ func (a *Array) batch(b int) shapes.Shape {
 	return shapes.Make(a.dtype(), append([]int{b}, a.Shape...)...)
 }
 
-// fill copies examples into a tensor that has room for as many; rows beyond those named are left as they are.
+// fill copies examples into a tensor that has room for as many; rows beyond those named are left as
+// they are.
 func (a *Array) fill(t *tensors.Tensor, rows []int) error {
 	k := size(a.Shape)
 	if a.dtype() == dtypes.Int32 {
@@ -123,7 +127,8 @@ func newTensor(b *Backend, shape shapes.Shape) (*tensors.Tensor, error) {
 	return tensors.FromShapeForBackend(b.Backend, 0, shape)
 }
 
-// Matrix returns a tensor of floats as a matrix: the first axis is the rows, all others the columns. A scalar is 1×1.
+// Matrix returns a tensor of floats as a matrix: the first axis is the rows, all others the
+// columns. A scalar is 1×1.
 func Matrix(t *tensors.Tensor) (*mat.Dense, error) {
 	dims := t.Shape().Dimensions
 	rows, cols := 1, 1

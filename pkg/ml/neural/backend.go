@@ -13,8 +13,9 @@ import (
 	_ "github.com/gomlx/compute/gobackend" // "go"
 )
 
-// A Backend compiles graphs and runs them. Its random numbers are never used: what is random in a training is drawn in Go (see Noise), and starting
-// weights are made on the pure-Go backend, so that one seed means the same on all of them.
+// A Backend compiles graphs and runs them. Its random numbers are never used: what is random in a
+// training is drawn in Go (see Noise), and starting weights are made on the pure-Go backend, so
+// that one seed means the same on all of them.
 type Backend struct {
 	compute.Backend
 	Config string // as GoMLX names it: "xla:cuda", "xla:cpu", "go"
@@ -28,13 +29,15 @@ var opened = struct {
 	byConfig map[string]compute.Backend
 }{byConfig: map[string]compute.Backend{}}
 
-// Open returns the backend of a name: "cuda", "xla" (on the CPU), "go", or a configuration as GoMLX writes it. The empty name leaves the choice to the
-// environment variable GOMLX_BACKEND, and without it to what there is: CUDA before XLA on the CPU before pure Go. One backend a configuration is
-// opened in a process and shared.
+// Open returns the backend of a name: "cuda", "xla" (on the CPU), "go", or a configuration as GoMLX
+// writes it. The empty name leaves the choice to the environment variable GOMLX_BACKEND, and
+// without it to what there is: CUDA before XLA on the CPU before pure Go. One backend a
+// configuration is opened in a process and shared.
 //
 // The CUDA path has not been run yet: no machine with a GPU was at hand.
 //
-// A backend that is asked for and can't be had is an error that wraps ml.ErrParameter; an empty choice always finds one.
+// A backend that is asked for and can't be had is an error that wraps ml.ErrParameter; an empty
+// choice always finds one.
 func Open(name string) (*Backend, error) {
 	opened.Lock()
 	defer opened.Unlock()
@@ -81,8 +84,9 @@ func open(config, reason string) (*Backend, error) {
 		}
 		options := config
 		if config == "go" {
-			// By default operations run side by side, and those that spread over workers themselves can come to wait for each other's workers forever. One after
-			// another they can't, and each still uses all processors.
+			// By default operations run side by side, and those that spread over workers themselves
+			// can come to wait for each other's workers forever. One after another they can't, and
+			// each still uses all processors.
 			options = "go:ops_sequential"
 		}
 		err := guard("opening the backend", func() (err error) {
@@ -110,8 +114,8 @@ func hasGPU() bool {
 	return len(found) > 0
 }
 
-// guard turns a panic of GoMLX or XLA, which report a caller's mistake so, into an error, and leaves out the stacks and the whole tensors that their errors
-// can carry.
+// guard turns a panic of GoMLX or XLA, which report a caller's mistake so, into an error, and
+// leaves out the stacks and the whole tensors that their errors can carry.
 func guard(doing string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -22,10 +22,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A checkpoint is the whole state of a training between two steps: a zip of checkpoint.json and one .npy a variable, weights, moments and counters alike. Since the
-// minibatches and the noise of a step depend on the seed and the step alone, nothing else is needed to go on to the very same numbers.
+// A checkpoint is the whole state of a training between two steps: a zip of checkpoint.json and one
+// .npy a variable, weights, moments and counters alike. Since the minibatches and the noise of a
+// step depend on the seed and the step alone, nothing else is needed to go on to the very same
+// numbers.
 //
-// It is written beside the file and renamed, so that a reader, or a run after a kill, finds the old one or the whole new one.
+// It is written beside the file and renamed, so that a reader, or a run after a kill, finds the old
+// one or the whole new one.
 type checkpoint struct {
 	Kind    string `json:"kind"`
 	Format  int    `json:"format"`
@@ -49,7 +52,8 @@ type checkpoint struct {
 	Variables []stored `json:"variables"`
 }
 
-// stored says what the array of a variable was: .npy has no uint64, which is kept as the int64 of the same bits.
+// stored says what the array of a variable was: .npy has no uint64, which is kept as the int64 of
+// the same bits.
 type stored struct {
 	Name  string `json:"name"`
 	DType string `json:"dtype"`
@@ -61,7 +65,8 @@ const (
 	checkpointFormat = 2
 )
 
-// create opens the file that a checkpoint is written to before it is renamed; tests put a full disk in its place.
+// create opens the file that a checkpoint is written to before it is renamed; tests put a full disk
+// in its place.
 var create = func(path string) (*os.File, error) { return os.Create(path) }
 
 // save writes the checkpoint, if one is asked for.

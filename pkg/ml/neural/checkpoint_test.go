@@ -23,7 +23,8 @@ import (
 
 const childVariable = "LATENT_TEST_CHILD"
 
-// killed is the training that a child process runs and is killed in: everything that has a state is on.
+// killed is the training that a child process runs and is killed in: everything that has a state is
+// on.
 func killed(path, backend string) (Train, Problem) {
 	p := curve(70)
 	p.Validation = curve(20).Data
@@ -62,8 +63,8 @@ func child() {
 	}
 }
 
-// A process is killed with SIGKILL, twice, at whatever it is doing; a third goes on from what it finds and ends with the numbers of a run that nothing
-// disturbed, to the last bit.
+// A process is killed with SIGKILL, twice, at whatever it is doing; a third goes on from what it
+// finds and ends with the numbers of a run that nothing disturbed, to the last bit.
 func TestResumesAfterAKill(t *testing.T) {
 	for _, backend := range []string{"go", "xla"} {
 		t.Run(backend, func(t *testing.T) {
@@ -201,8 +202,8 @@ type methodOptions struct {
 	Train Train
 }
 
-// A checkpoint is known by what decides the numbers: a new option that is not used, another place or
-// backend, more steps at a rate that stays do not make another training of it.
+// A checkpoint is known by what decides the numbers: a new option that is not used, another place
+// or backend, more steps at a rate that stays do not make another training of it.
 func TestCheckpointsOutliveWhatDoesNotMatter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	tr, p := small(), curve(50)
@@ -227,7 +228,8 @@ func flipped(b []byte) []byte {
 	return out
 }
 
-// On a full disk the training stops with an error, and the checkpoint of before stays whole: a later run goes on from it.
+// On a full disk the training stops with an error, and the checkpoint of before stays whole: a
+// later run goes on from it.
 func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("this system has no /dev/full")

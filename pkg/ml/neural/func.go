@@ -13,13 +13,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A Graph is a function of a network: it reads its weights under s and computes its outputs from its
-// inputs. It has no side effects, and panics, as GoMLX's own functions do, where shapes do not fit;
-// Train and Func make errors of that.
+// A Graph is a function of a network: it reads its weights under s and computes its outputs from
+// its inputs. It has no side effects, and panics, as GoMLX's own functions do, where shapes do not
+// fit; Train and Func make errors of that.
 type Graph func(s *model.Scope, in []*graph.Node) []*graph.Node
 
-// Func runs a graph with weights. It is compiled when it is first called, once for each shape of its
-// inputs, of which it keeps the last few, and may be called by several goroutines.
+// Func runs a graph with weights. It is compiled when it is first called, once for each shape of
+// its inputs, of which it keeps the last few, and may be called by several goroutines.
 type Func struct {
 	mu      sync.Mutex
 	backend *Backend
@@ -53,8 +53,8 @@ func (f *Func) begin() (err error) {
 		if names := missing(f.store); len(names) > 0 {
 			panic(fmt.Errorf("the graph asks for weights that there are none of: %v", names))
 		}
-		// The pure-Go backend counts nodes up to the last output only, and fails where a weight that
-		// no output needs was read after it.
+		// The pure-Go backend counts nodes up to the last output only, and fails where a weight
+		// that no output needs was read after it.
 		for i, x := range out {
 			out[i] = graph.Identity(x)
 		}
@@ -66,8 +66,8 @@ func (f *Func) begin() (err error) {
 	return err
 }
 
-// keptShapes is how many compiled graphs a Func keeps: one for each shape of its inputs. Where there
-// come to be more, all are forgotten.
+// keptShapes is how many compiled graphs a Func keeps: one for each shape of its inputs. Where
+// there come to be more, all are forgotten.
 const keptShapes = 8
 
 func (f *Func) bound(in []*tensors.Tensor) error {
@@ -127,9 +127,9 @@ func (f *Func) Call(in ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
 	return out, err
 }
 
-// Rows computes outputs for every example, chunk of them at a time, all inputs in step; the graph must
-// give one row for each example. The last chunk is filled up with its own last example, so that one
-// shape is compiled. It stops between chunks when ctx ends.
+// Rows computes outputs for every example, chunk of them at a time, all inputs in step; the graph
+// must give one row for each example. The last chunk is filled up with its own last example, so
+// that one shape is compiled. It stops between chunks when ctx ends.
 func (f *Func) Rows(ctx context.Context, chunk int, in ...*Array) ([]*mat.Dense, error) {
 	const method = "neural.Func.Rows"
 	if chunk < 1 {
@@ -193,7 +193,8 @@ func (f *Func) Rows(ctx context.Context, chunk int, in ...*Array) ([]*mat.Dense,
 	return out, nil
 }
 
-// free gives the memory of tensors back without waiting for the collector, which does not see a backend's memory.
+// free gives the memory of tensors back without waiting for the collector, which does not see a
+// backend's memory.
 func free(ts []*tensors.Tensor) {
 	for _, t := range ts {
 		if t != nil {
@@ -202,8 +203,8 @@ func free(ts []*tensors.Tensor) {
 	}
 }
 
-// Funcs keeps the compiled functions of one model, the last few of them. The zero value is empty and
-// ready.
+// Funcs keeps the compiled functions of one model, the last few of them. The zero value is empty
+// and ready.
 type Funcs struct {
 	mu     sync.Mutex
 	byName map[string]*Func

@@ -9,8 +9,8 @@ import (
 )
 
 // RowGradients is the score of a network: the gradient of its log p by all weights, one row after
-// another, since a batch has but one gradient. Columns are the weights in their order, each matrix row by
-// row. logp is a graph from [1, …] to [1].
+// another, since a batch has but one gradient. Columns are the weights in their order, each matrix
+// row by row. logp is a graph from [1, …] to [1].
 func (t *Trained) RowGradients(ctx context.Context, x *Array, logp func(s *model.Scope, x *graph.Node) *graph.Node) (*mat.Dense, error) {
 	compiled, err := t.Func("row-gradients", nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		total := graph.ReduceAllSum(logp(s, in[0]))

@@ -6,7 +6,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// History is how a training went: one entry a report, each number the mean over the steps since the report before.
+// History is how a training went: one entry a report, each number the mean over the steps since the
+// report before.
 type History struct {
 	Steps      []int      // how many steps had been taken
 	Loss       []float64  // on minibatches, with the weights as they were then

@@ -13,6 +13,6 @@
 // what a step writes and no gradient trains is State, Memory or an Average.
 //
 // Everything is decided by the seed: starting weights, the order of the minibatches, and all noise
-// are drawn in Go, so that two runs on one backend give equal losses to the last bit, and a run that
-// was killed goes on from its checkpoint as if nothing had happened.
+// are drawn in Go, so that two runs on one backend give equal losses to the last bit, and a run
+// that was killed goes on from its checkpoint as if nothing had happened.
 package neural

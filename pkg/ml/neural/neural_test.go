@@ -119,7 +119,8 @@ func TestTheSeedDecidesEverything(t *testing.T) {
 	}
 }
 
-// Equal weights, order and noise: what is left is rounding, which 40 steps of Adam carry on to some 1e-5 of the loss.
+// Equal weights, order and noise: what is left is rounding, which 40 steps of Adam carry on to some
+// 1e-5 of the loss.
 func TestBackendsAgree(t *testing.T) {
 	xlatest.Require(t)
 	tr := small()
@@ -233,7 +234,8 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// An epoch shows every example once, but for the few that fill no batch; two epochs show them in different orders; a batch of all keeps their order.
+// An epoch shows every example once, but for the few that fill no batch; two epochs show them in
+// different orders; a batch of all keeps their order.
 func TestMinibatches(t *testing.T) {
 	const n = 10
 	a := &Array{}
@@ -587,8 +589,8 @@ func TestDivide(t *testing.T) {
 	}
 }
 
-// The mean over all rows, also where they are no whole number of chunks: 1,030 rows with a loss of their
-// own each.
+// The mean over all rows, also where they are no whole number of chunks: 1,030 rows with a loss of
+// their own each.
 func TestValidationCoversEveryRow(t *testing.T) {
 	const n = 1031
 	v := &Array{}

@@ -15,8 +15,9 @@ const (
 	Uniform Kind = "uniform" // on [0, 1)
 )
 
-// Noise is what is random in a step and handed to the graph: numbers of a shape for each example. They are drawn in Go from a stream of (seed, step), so
-// that a training is the same on every backend and after every interruption.
+// Noise is what is random in a step and handed to the graph: numbers of a shape for each example.
+// They are drawn in Go from a stream of (seed, step), so that a training is the same on every
+// backend and after every interruption.
 type Noise struct {
 	Kind  Kind
 	Shape []int // of one example

@@ -125,9 +125,9 @@ type Divided struct {
 }
 
 // Divide is Validation and Holdout put to work: the rows of x to train on, and those of Validation,
-// or of x where a share of it is kept back, to validate on. The error is that of ml.Dense for either
-// matrix, ml.ErrShape where Validation has other columns, and ml.ErrParameter where Holdout leaves no
-// row to train on.
+// or of x where a share of it is kept back, to validate on. The error is that of ml.Dense for
+// either matrix, ml.ErrShape where Validation has other columns, and ml.ErrParameter where Holdout
+// leaves no row to train on.
 func (t Train) Divide(method string, x mat.Matrix) (Divided, error) {
 	var d Divided
 	all, err := ml.Dense(method, x)
@@ -209,9 +209,9 @@ func pick(x *mat.Dense, rows []int) *mat.Dense {
 	return out
 }
 
-// describe puts those fields of options into words that are set and decide the numbers of a training:
-// a checkpoint is known by them. A field that is added to a type later changes nothing where it is
-// zero. The options of the training stand apart, and are left out of a method's.
+// describe puts those fields of options into words that are set and decide the numbers of a
+// training: a checkpoint is known by them. A field that is added to a type later changes nothing
+// where it is zero. The options of the training stand apart, and are left out of a method's.
 func describe(options any) string {
 	var words []string
 	v := reflect.Indirect(reflect.ValueOf(options))

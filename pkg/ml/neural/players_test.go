@@ -88,8 +88,8 @@ func TestPlayersMoveInTurn(t *testing.T) {
 	})
 }
 
-// A player's gradient moves no weight of another's: b, whose own loss does not depend on where it is,
-// stays what it was to the bit while a's loss would have it elsewhere.
+// A player's gradient moves no weight of another's: b, whose own loss does not depend on where it
+// is, stays what it was to the bit while a's loss would have it elsewhere.
 func TestPlayersLeaveEachOtherAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, backend string) {
 		p := one()

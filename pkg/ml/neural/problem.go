@@ -45,8 +45,8 @@ type Player struct {
 	Scope []string // its weights are those under these paths: "/generator"
 	Loss  func(s *model.Scope, b Batch) Loss
 	Moves int // in a step; 0 means 1
-	// Train overrides, for this player, the training's LearningRate, Schedule, Warmup, Beta1, Beta2,
-	// ClipNorm and WeightDecay where they are set; the rest of it is not looked at.
+	// Train overrides, for this player, the training's LearningRate, Schedule, Warmup, Beta1,
+	// Beta2, ClipNorm and WeightDecay where they are set; the rest of it is not looked at.
 	Train Train
 }
 

@@ -11,7 +11,8 @@ const (
 	Linear   Schedule = "linear"   // falls to 0 at the last step
 )
 
-// rate is the learning rate of a step, from 0: it rises linearly for the steps of the warm-up and then follows the schedule.
+// rate is the learning rate of a step, from 0: it rises linearly for the steps of the warm-up and
+// then follows the schedule.
 func (t Train) rate(step int) float64 {
 	if step < t.Warmup {
 		return t.LearningRate * float64(step+1) / float64(t.Warmup)

@@ -5,8 +5,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// source is where the minibatches of some arrays come from. The rows of a turn depend on the seed, the
-// path of the random stream, and the turn alone.
+// source is where the minibatches of some arrays come from. The rows of a turn depend on the seed,
+// the path of the random stream, and the turn alone.
 type source struct {
 	data  []*Array
 	batch int
@@ -20,8 +20,8 @@ type source struct {
 	rows    []int // of the turn
 }
 
-// newSource shows every example once in an epoch, but for the few that fill no batch. A batch of all,
-// or of more, has the examples in their order.
+// newSource shows every example once in an epoch, but for the few that fill no batch. A batch of
+// all, or of more, has the examples in their order.
 func newSource(data []*Array, batch int, seed uint64, path ...int) source {
 	n := data[0].Len()
 	batch = min(batch, n)

@@ -131,8 +131,8 @@ func broadcast(scalar, as *graph.Node) *graph.Node {
 }
 
 // Enqueue puts rows, [b, d], at the front of a queue of size rows and returns the queue as it was
-// before, [size, d], and for each of its places whether something had been put there: 1 or 0, [size].
-// The oldest rows drop out at the back. It is for training only (see Memory).
+// before, [size, d], and for each of its places whether something had been put there: 1 or 0,
+// [size]. The oldest rows drop out at the back. It is for training only (see Memory).
 func Enqueue(s *model.Scope, b Batch, name string, size int, rows *graph.Node) (queue, filled *graph.Node) {
 	n, d := rows.Shape().Dim(0), rows.Shape().Dim(1)
 	v := Memory(s, name, size, d)
@@ -153,8 +153,8 @@ func Recall(v *model.Variable, rows *graph.Node) *graph.Node {
 	return graph.Gather(v.NodeValue(rows), graph.InsertAxes(rows, -1))
 }
 
-// Remember writes rows of a Memory, [n, d]: values, [b, d], at the places that whole numbers, [b] int32
-// and each at most once, name.
+// Remember writes rows of a Memory, [n, d]: values, [b, d], at the places that whole numbers, [b]
+// int32 and each at most once, name.
 func Remember(v *model.Variable, rows, values *graph.Node) {
 	at := graph.InsertAxes(rows, -1)
 	values = graph.StopGradient(values)

@@ -44,8 +44,8 @@ func (e *Diverged) Unwrap() error { return ml.ErrNotFinite }
 
 type watcher struct{}
 
-// Watch returns a context under which every training calls f at each report: a figure in the running
-// cell can follow a Fit so, without being one of its options.
+// Watch returns a context under which every training calls f at each report: a figure in the
+// running cell can follow a Fit so, without being one of its options.
 func Watch(ctx context.Context, f func(Trained)) context.Context {
 	return context.WithValue(ctx, watcher{}, f)
 }
@@ -57,8 +57,9 @@ func (t Train) Run(ctx context.Context, p Problem) (*Trained, error) {
 	return Last(t.Iterate(ctx, p))
 }
 
-// Iterate trains and yields the result at each report, a fresh value each. The last has Stopped set;
-// with validation data it holds the weights of the best report, unless KeepLast says otherwise.
+// Iterate trains and yields the result at each report, a fresh value each. The last has Stopped
+// set; with validation data it holds the weights of the best report, unless KeepLast says
+// otherwise.
 func (t Train) Iterate(ctx context.Context, p Problem) iter.Seq2[*Trained, error] {
 	return func(yield func(*Trained, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -119,7 +120,8 @@ type run struct {
 	dataDigest string
 }
 
-// prepare compiles the moves, makes the starting weights, and goes on from a checkpoint if there is one.
+// prepare compiles the moves, makes the starting weights, and goes on from a checkpoint if there is
+// one.
 func (t Train) prepare(ctx context.Context, p Problem) (*run, error) {
 	t = t.effective()
 	if err := errors.Join(p.check(), t.check(p.Method, len(p.Validation) > 0)); err != nil {
@@ -216,8 +218,8 @@ func (r *run) compile(ctx context.Context) error {
 	}
 }
 
-// move is the graph of one move of a player: its loss, the gradient, the update of its weights. Its one
-// output is [loss, norm of the gradient, parts…].
+// move is the graph of one move of a player: its loss, the gradient, the update of its weights. Its
+// one output is [loss, norm of the gradient, parts…].
 func (r *run) move(player int) func(s *model.Scope, in []*graph.Node) []*graph.Node {
 	return func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		q := r.players[player]
@@ -291,8 +293,8 @@ func (r *run) toReport(ctx context.Context) (*Trained, error) {
 	}
 }
 
-// takeStep lets every player move and returns what their graphs give, the mean over a player's moves,
-// one player after the other.
+// takeStep lets every player move and returns what their graphs give, the mean over a player's
+// moves, one player after the other.
 func (r *run) takeStep() (values []float64, err error) {
 	perStep, turn := 0, 0
 	for _, q := range r.players {
@@ -353,8 +355,8 @@ func (r *run) call(player int) (values []float64, err error) {
 	return values, err
 }
 
-// fill puts the minibatches of a move, its noise and its clock in their places. All depend on the seed
-// and on turn alone, which numbers the moves of all players; move numbers those of this one.
+// fill puts the minibatches of a move, its noise and its clock in their places. All depend on the
+// seed and on turn alone, which numbers the moves of all players; move numbers those of this one.
 func (r *run) fill(q Player, turn, move int) error {
 	at := 0
 	for i := range r.sources {
@@ -376,8 +378,8 @@ func setScalar(t *tensors.Tensor, v float64) error {
 	return tensors.MutableFlatData(t, func(flat []float32) { flat[0] = float32(v) })
 }
 
-// report closes an entry of the history, validates, keeps a checkpoint, and says whether the training
-// is over.
+// report closes an entry of the history, validates, keeps a checkpoint, and says whether the
+// training is over.
 func (r *run) report(ctx context.Context) (*Trained, error) {
 	steps := float64((r.step-1)%r.Report + 1)
 	means := make([]float64, len(r.sums))
@@ -424,8 +426,8 @@ func (r *run) report(ctx context.Context) (*Trained, error) {
 }
 
 // named says what the parts of History are called and which values they have: those of the first
-// player's loss by their own names, then each other player's loss, the norm of its gradient, and the
-// parts of its loss.
+// player's loss by their own names, then each other player's loss, the norm of its gradient, and
+// the parts of its loss.
 func (r *run) named(values []float64) (names []string, parts []float64) {
 	at := 0
 	for k, q := range r.players {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Trained is what every model of a neural family embeds: the weights, and how they came about. It is
-// never changed once made.
+// Trained is what every model of a neural family embeds: the weights, and how they came about. It
+// is never changed once made.
 type Trained struct {
 	Weights Weights
 	History History
@@ -21,9 +21,9 @@ type Trained struct {
 var makingFuncs sync.Mutex
 
 // Func returns a compiled function of the network, made when its name is first asked for: name must
-// tell all that the graph depends on but the shapes of its inputs. It reads the weights under the given
-// paths, all of them where there are none. It runs on the best backend there is, wherever the network
-// was trained.
+// tell all that the graph depends on but the shapes of its inputs. It reads the weights under the
+// given paths, all of them where there are none. It runs on the best backend there is, wherever the
+// network was trained.
 func (t *Trained) Func(name string, under []string, g Graph) (*Func, error) {
 	w := t.Weights
 	if len(under) > 0 {
@@ -41,17 +41,17 @@ func (t *Trained) cache() *Funcs {
 	return t.funcs
 }
 
-// Share returns the same training with the same compiled functions, for a model that is another view
-// of this one: given classes, say.
+// Share returns the same training with the same compiled functions, for a model that is another
+// view of this one: given classes, say.
 func (t *Trained) Share() Trained {
 	t.cache()
 	return *t
 }
 
-// Models is the Iterate of a family: state checks what a caller gave and says what is trained and how,
-// when the iteration begins, and model makes the family's own of each result. An error of state is the
-// only thing yielded then; one that ends the training comes with the model so far, or with nil where
-// there is none.
+// Models is the Iterate of a family: state checks what a caller gave and says what is trained and
+// how, when the iteration begins, and model makes the family's own of each result. An error of
+// state is the only thing yielded then; one that ends the training comes with the model so far, or
+// with nil where there is none.
 func Models[M any](ctx context.Context, state func() (t Train, p Problem, model func(Trained) *M, err error)) iter.Seq2[*M, error] {
 	return func(yield func(*M, error) bool) {
 		t, p, model, err := state()
@@ -71,8 +71,8 @@ func Models[M any](ctx context.Context, state func() (t Train, p Problem, model 
 	}
 }
 
-// Last drains an Iterate: the Fit of a family. It returns the last model beside the error that ended
-// the iteration, if one did.
+// Last drains an Iterate: the Fit of a family. It returns the last model beside the error that
+// ended the iteration, if one did.
 func Last[M any](models iter.Seq2[*M, error]) (last *M, err error) {
 	for m, err := range models {
 		if m != nil {

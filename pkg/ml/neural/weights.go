@@ -14,8 +14,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Weights are the numbers of a network, by name, apart from any backend. A family's model keeps them as a field, and ml.Save writes them. They are never
-// changed once made.
+// Weights are the numbers of a network, by name, apart from any backend. A family's model keeps
+// them as a field, and ml.Save writes them. They are never changed once made.
 type Weights struct {
 	Names  []string     // paths of the variables, as the graph function made them: "/encoder/hidden0/dense/weights"
 	Shapes []string     // "3×3×1×32"; "" for a single number
@@ -136,7 +136,8 @@ func (w Weights) put(method string, store *model.Store, trainable bool) error {
 	return nil
 }
 
-// take copies every variable under modelScope. value, where it is not nil, may put another tensor in the place of a variable's own, and a factor on it.
+// take copies every variable under modelScope. value, where it is not nil, may put another tensor
+// in the place of a variable's own, and a factor on it.
 func take(store *model.Store, value func(v *model.Variable) (*tensors.Tensor, float64, error)) (Weights, error) {
 	var w Weights
 	for v := range store.IterVariables() {
@@ -177,8 +178,9 @@ func take(store *model.Store, value func(v *model.Variable) (*tensors.Tensor, fl
 	return w, nil
 }
 
-// initialize gives every variable that has no value yet its starting one, made on the pure-Go backend whichever runs the training: the same weights for a
-// seed on all of them, and nothing to compile.
+// initialize gives every variable that has no value yet its starting one, made on the pure-Go
+// backend whichever runs the training: the same weights for a seed on all of them, and nothing to
+// compile.
 func initialize(store *model.Store) error {
 	b, err := Open("go")
 	if err != nil {

@@ -31,8 +31,9 @@ func (b *Bound) Mean() (elbo, reconstruction, kl float64) {
 	return elbo, reconstruction, kl
 }
 
-// ELBO measures the bound on the rows of x with samples of z a row (0 means 64). q is nil for the encoder's posterior, or one that Refine gave. The noise
-// of a row is decided by the seed and the row itself.
+// ELBO measures the bound on the rows of x with samples of z a row (0 means 64). q is nil for the
+// encoder's posterior, or one that Refine gave. The noise of a row is decided by the seed and the
+// row itself.
 func (m *VAEModel) ELBO(ctx context.Context, x mat.Matrix, q *Posterior, samples int, seed uint64) (*Bound, error) {
 	const method = "vae.VAEModel.ELBO"
 	if samples == 0 {
@@ -63,11 +64,13 @@ func (m *VAEModel) ELBO(ctx context.Context, x mat.Matrix, q *Posterior, samples
 	return b, nil
 }
 
-// Importance returns the importance-weighted bound of Burda, Grosse & Salakhutdinov (2016) for each row of x,
+// Importance returns the importance-weighted bound of Burda, Grosse & Salakhutdinov (2016) for each
+// row of x,
 //
 //	log (1/K) Σₖ p(x, zₖ)/q(zₖ|x) ≤ log p(x),  zₖ ~ q(z|x),
 //
-// which is the ELBO for K = 1 and rises to log p(x) with K. q is nil for the encoder's posterior. Memory does not grow with K.
+// which is the ELBO for K = 1 and rises to log p(x) with K. q is nil for the encoder's posterior.
+// Memory does not grow with K.
 func (m *VAEModel) Importance(ctx context.Context, x mat.Matrix, q *Posterior, samples int, seed uint64) ([]float64, error) {
 	const method = "vae.VAEModel.Importance"
 	var top, sum []float64 // of the weights seen so far: the largest logarithm, and the sum relative to it
@@ -95,16 +98,18 @@ func (m *VAEModel) Importance(ctx context.Context, x mat.Matrix, q *Posterior, s
 	return top, nil
 }
 
-// LogProb estimates log p(x) of each row, in nats, by Importance with 512 samples: in the mean from below, by some hundredths of a nat where q is near the truth.
+// LogProb estimates log p(x) of each row, in nats, by Importance with 512 samples: in the mean from
+// below, by some hundredths of a nat where q is near the truth.
 func (m *VAEModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	return m.Importance(ctx, x, nil, 512, 0)
 }
 
-// together is how many samples of a row are computed in one call: chunk·together decoded rows are what memory holds.
+// together is how many samples of a row are computed in one call: chunk·together decoded rows are
+// what memory holds.
 const together = 64
 
-// weigh draws samples of z from q for each row and hands log p(x|z) and log p(z)/q(z|x) of them on, some at a time: begin is called once, add for each row as
-// often as it takes.
+// weigh draws samples of z from q for each row and hands log p(x|z) and log p(z)/q(z|x) of them on,
+// some at a time: begin is called once, add for each row as often as it takes.
 func (m *VAEModel) weigh(ctx context.Context, method string, x mat.Matrix, q *Posterior, samples int, seed uint64, begin func(n int, q *Posterior), add func(i int, logp, ratio []float64)) error {
 	if samples < 1 {
 		return ml.BadParameter(method, "samples", samples, "at least 1")
@@ -163,9 +168,11 @@ func (m *VAEModel) weigh(ctx context.Context, method string, x mat.Matrix, q *Po
 	return nil
 }
 
-// weightsGraph computes, for samples z = mean + sd·ε of each row, log p(x|z) and log p(z) − log q(z|x).
+// weightsGraph computes, for samples z = mean + sd·ε of each row, log p(x|z) and log p(z) − log
+// q(z|x).
 func (m *VAEModel) weightsGraph(s *model.Scope, in []*graph.Node) []*graph.Node {
-	x, mean, sd, noise := in[0], graph.InsertAxes(in[1], 1), graph.InsertAxes(in[2], 1), in[3] // [n, d], [n, 1, Latents] twice, [n, samples, Latents]
+	// [n, d], [n, 1, Latents] twice, [n, samples, Latents]
+	x, mean, sd, noise := in[0], graph.InsertAxes(in[1], 1), graph.InsertAxes(in[2], 1), in[3]
 	n, d, samples, latents := x.Shape().Dim(0), x.Shape().Dim(1), noise.Shape().Dim(1), noise.Shape().Dim(2)
 	z := graph.Add(mean, graph.Mul(sd, noise))
 	// The constants of both Gaussians cancel.
@@ -176,7 +183,8 @@ func (m *VAEModel) weightsGraph(s *model.Scope, in []*graph.Node) []*graph.Node 
 	return []*graph.Node{graph.Reshape(logp, n, samples), graph.ReduceSum(ratio, -1)}
 }
 
-// rowKey tells the random stream of a row by its content: the answer for a row does not depend on which rows it is asked with.
+// rowKey tells the random stream of a row by its content: the answer for a row does not depend on
+// which rows it is asked with.
 func rowKey(x []float32) int {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, x) // a hash takes everything

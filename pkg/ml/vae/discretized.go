@@ -9,11 +9,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Discretized is a VAE whose latents are cut into bins of equal prior mass, so that bits-back coding can send them: a coding.LatentModel. A latent's bin k holds the values between
-// the quantiles k/Bins and (k+1)/Bins of N(0, 1), and stands for the one that has half of that mass below it. With bins much narrower than the posterior what is sent takes −ELBO.
+// Discretized is a VAE whose latents are cut into bins of equal prior mass, so that bits-back
+// coding can send them: a coding.LatentModel. A latent's bin k holds the values between the
+// quantiles k/Bins and (k+1)/Bins of N(0, 1), and stands for the one that has half of that mass
+// below it. With bins much narrower than the posterior what is sent takes −ELBO.
 //
-// Both networks are evaluated in float64 in a fixed order of operations, apart from any backend: encoder and decoder of a file come to the same probabilities on all machines.
-// It may be shared between goroutines.
+// Both networks are evaluated in float64 in a fixed order of operations, apart from any backend:
+// encoder and decoder of a file come to the same probabilities on all machines. It may be shared
+// between goroutines.
 type Discretized struct {
 	Bins int
 
@@ -23,8 +26,9 @@ type Discretized struct {
 	width            []float64 // DiscretizedLogistic: of each column
 }
 
-// Discretize cuts the latents into bins, 2 to 65,536; 0 means 1,024. The model must be amortized and its likelihood one of symbols, Bernoulli or DiscretizedLogistic; the
-// error is ml.ErrParameter otherwise, and ml.ErrShape for weights that do not fit the options.
+// Discretize cuts the latents into bins, 2 to 65,536; 0 means 1,024. The model must be amortized
+// and its likelihood one of symbols, Bernoulli or DiscretizedLogistic; the error is ml.ErrParameter
+// otherwise, and ml.ErrShape for weights that do not fit the options.
 func (m *VAEModel) Discretize(bins int) (*Discretized, error) {
 	const method = "vae.VAEModel.Discretize"
 	if bins == 0 {
@@ -67,7 +71,8 @@ func (m *VAEModel) Discretize(bins int) (*Discretized, error) {
 	return d, nil
 }
 
-// Symbols returns the rows of x as the coder takes them, after a check that they are of the model's kind.
+// Symbols returns the rows of x as the coder takes them, after a check that they are of the model's
+// kind.
 func (d *Discretized) Symbols(x mat.Matrix) ([][]int, error) {
 	const method = "vae.Discretized.Symbols"
 	if _, err := d.m.input(method, x); err != nil {

@@ -53,7 +53,8 @@ func discretizable(t *testing.T) map[string]struct {
 	return out
 }
 
-// The evaluation in a fixed order is that of the graphs, and the masses of the bins are those of the distributions.
+// The evaluation in a fixed order is that of the graphs, and the masses of the bins are those of
+// the distributions.
 func TestDiscretizedIsTheModel(t *testing.T) {
 	for name, c := range discretizable(t) {
 		const bins = 64
@@ -124,7 +125,8 @@ func TestDiscretizedIsTheModel(t *testing.T) {
 	}
 }
 
-// What comes out has the bits that went in, and takes −ELBO; the numbers of processors on both sides are none of its business.
+// What comes out has the bits that went in, and takes −ELBO; the numbers of processors on both
+// sides are none of its business.
 func TestBitsBackTakesTheELBO(t *testing.T) {
 	for name, c := range discretizable(t) {
 		d, err := c.m.Discretize(0)
@@ -166,7 +168,8 @@ func TestBitsBackTakesTheELBO(t *testing.T) {
 	}
 }
 
-// A file that was made once is read by every later version, on every machine: a model with weights that are written here, and the bytes that it made of its data.
+// A file that was made once is read by every later version, on every machine: a model with weights
+// that are written here, and the bytes that it made of its data.
 func TestBitsBackFormatStays(t *testing.T) {
 	m := written()
 	d, err := m.Discretize(256)
@@ -248,7 +251,8 @@ func TestBadInputOfDiscretized(t *testing.T) {
 	}
 }
 
-// The test part of the binarized digits by the model that reaches the reference: one chain of 400 pictures.
+// The test part of the binarized digits by the model that reaches the reference: one chain of 400
+// pictures.
 func TestBitsBackOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("LATENT_LONG is not set")

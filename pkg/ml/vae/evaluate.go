@@ -7,7 +7,8 @@ import (
 	"github.com/golatent/latent/pkg/ml/neural"
 )
 
-// network is an encoder or a decoder as steps from one vector to the next, evaluated by package fixed: the same numbers as in network.go, up to the rounding of single precision.
+// network is an encoder or a decoder as steps from one vector to the next, evaluated by package
+// fixed: the same numbers as in network.go, up to the rounding of single precision.
 type network []func(x []float64) []float64
 
 func (n network) apply(x []float64) []float64 {
@@ -17,7 +18,8 @@ func (n network) apply(x []float64) []float64 {
 	return x
 }
 
-// builder makes networks of the weights of a model. The first thing that does not fit is kept in err.
+// builder makes networks of the weights of a model. The first thing that does not fit is kept in
+// err.
 type builder struct {
 	v       VAE
 	weights neural.Weights

@@ -14,12 +14,14 @@ import (
 type Likelihood string
 
 const (
-	Bernoulli           Likelihood = "bernoulli"            // bits
-	Gaussian            Likelihood = "gaussian"             // real numbers, with a learned noise
-	DiscretizedLogistic Likelihood = "discretized logistic" // whole numbers 0 to Levels−1 (Kingma et al., 2016): a logistic density, its mass in each bin
+	Bernoulli Likelihood = "bernoulli" // bits
+	Gaussian  Likelihood = "gaussian"  // real numbers, with a learned noise
+	// Whole numbers 0 to Levels−1 (Kingma et al., 2016): a logistic density, its mass in each bin
+	DiscretizedLogistic Likelihood = "discretized logistic"
 )
 
-// logLikelihood is log p(x|z) of every row, in nats, of the data as they were given: for a Gaussian that is a density, and the scale that was taken out counts.
+// logLikelihood is log p(x|z) of every row, in nats, of the data as they were given: for a Gaussian
+// that is a density, and the scale that was taken out counts.
 func (m *VAEModel) logLikelihood(s *model.Scope, x, decoded *graph.Node) *graph.Node { // [n, d] twice to [n]
 	var each *graph.Node
 	switch m.Options.Likelihood {
@@ -34,7 +36,8 @@ func (m *VAEModel) logLikelihood(s *model.Scope, x, decoded *graph.Node) *graph.
 	return graph.ReduceSum(each, -1)
 }
 
-// leastVariance keeps a density of perfectly explained data finite; in units of the data's own variance.
+// leastVariance keeps a density of perfectly explained data finite; in units of the data's own
+// variance.
 const leastVariance = 1e-6
 
 // variance of the Gaussian noise, in units of Scale²: [1, 1] or [1, d].
@@ -56,8 +59,8 @@ func (m *VAEModel) logWidth(s *model.Scope, x *graph.Node) *graph.Node {
 	return graph.ClipScalar(graph.AddScalar(log, -1), math.Log(narrowest), math.Log(widest))
 }
 
-// mean makes of what the decoder computed the mean of p(x|z), in the units of the data; for the logistic it is the location, which is the mean but for the
-// bins at the ends.
+// mean makes of what the decoder computed the mean of p(x|z), in the units of the data; for the
+// logistic it is the location, which is the mean but for the bins at the ends.
 func (m *VAEModel) mean(decoded float64, column int) float64 {
 	switch m.Options.Likelihood {
 	case Gaussian:

@@ -43,7 +43,8 @@ func (v VAE) encode(s *model.Scope, x *graph.Node) (q dist.Gaussian) { // [n, d]
 	return q
 }
 
-// decode maps z to one number a column: the logit of a bit, the mean of a Gaussian, the location of a logistic.
+// decode maps z to one number a column: the logit of a bit, the mean of a Gaussian, the location of
+// a logistic.
 func (v VAE) decode(s *model.Scope, z *graph.Node, d int) *graph.Node { // [n, Latents] to [n, d]
 	if v.Network == Convolutional {
 		return v.decodeImage(s, z, d)
@@ -54,7 +55,8 @@ func (v VAE) decode(s *model.Scope, z *graph.Node, d int) *graph.Node { // [n, L
 	return layers.Affine(s.In("out"), z, d)
 }
 
-// decodeImage doubles a small picture until it is whole. Neighbors are repeated and then convolved: a transposed convolution has no gradient in GoMLX.
+// decodeImage doubles a small picture until it is whole. Neighbors are repeated and then convolved:
+// a transposed convolution has no gradient in GoMLX.
 func (v VAE) decodeImage(s *model.Scope, z *graph.Node, d int) *graph.Node {
 	n := z.Shape().Dim(0)
 	heights, widths := v.sizes(d)

@@ -12,8 +12,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Refine is how the posterior of given rows is improved, one row for itself and the decoder left as it is: what the encoder loses by answering for all rows with one
-// function, the amortization gap (Cremer, Li & Duvenaud, 2018), is what this wins.
+// Refine is how the posterior of given rows is improved, one row for itself and the decoder left as
+// it is: what the encoder loses by answering for all rows with one function, the amortization gap
+// (Cremer, Li & Duvenaud, 2018), is what this wins.
 type Refine struct {
 	Steps        int     // of Adam; 0 means 600, for a mean-field model, which starts from the prior, 2,000
 	LearningRate float64 // falls to 0 as half a cosine; 0 means 0.03
@@ -24,7 +25,8 @@ type Refine struct {
 // refined is how many rows are refined together; they do not touch each other.
 const refined = 1024
 
-// Refine fits mean and deviation of q(z|x) to each row of x by raising its ELBO, from what the encoder says. When ctx ends it returns ctx.Err().
+// Refine fits mean and deviation of q(z|x) to each row of x by raising its ELBO, from what the
+// encoder says. When ctx ends it returns ctx.Err().
 func (m *VAEModel) Refine(ctx context.Context, x mat.Matrix, how Refine) (*Posterior, error) {
 	const method = "vae.VAEModel.Refine"
 	if how.Samples == 0 {
@@ -58,7 +60,8 @@ func (m *VAEModel) Refine(ctx context.Context, x mat.Matrix, how Refine) (*Poste
 	return q, nil
 }
 
-// refine writes the posterior of the rows of one part, which begin at row lo, over what q has there.
+// refine writes the posterior of the rows of one part, which begin at row lo, over what q has
+// there.
 func (m *VAEModel) refine(ctx context.Context, method string, part *neural.Array, q *Posterior, lo int, train neural.Train, samples int) error {
 	n, latents := part.Len(), m.Options.Latents
 	train.Batch = n // a batch of all rows has them in their order

@@ -7,7 +7,8 @@ import (
 	"github.com/golatent/latent/pkg/ml/neural"
 )
 
-// Files of the first format must load for ever, and a network that was trained then says of its data what it said: the bounds of some rows, the means of the posterior and of p(x|z).
+// Files of the first format must load for ever, and a network that was trained then says of its
+// data what it said: the bounds of some rows, the means of the posterior and of p(x|z).
 func TestSavedModelsOfFormat1(t *testing.T) {
 	mltest.Saved[VAEModel](t, "testdata/vae-format1.zip")
 

@@ -1,5 +1,5 @@
-// Package vae has the variational autoencoder: a decoder that makes data from latent variables, trained by a bound on its likelihood together with an
-// encoder that guesses them back.
+// Package vae has the variational autoencoder: a decoder that makes data from latent variables,
+// trained by a bound on its likelihood together with an encoder that guesses them back.
 package vae
 
 import (
@@ -19,28 +19,32 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// VAE is the variational autoencoder (Kingma & Welling, 2014; Rezende, Mohamed & Wierstra, 2014). Data come from z ~ N(0, I) through a decoder, x ~ p(x|z),
-// and log p(x) is bounded from below, for any q, by
+// VAE is the variational autoencoder (Kingma & Welling, 2014; Rezende, Mohamed & Wierstra, 2014).
+// Data come from z ~ N(0, I) through a decoder, x ~ p(x|z), and log p(x) is bounded from below, for
+// any q, by
 //
 //	ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)) ≤ log p(x).
 //
-// q(z|x) is a Gaussian with independent components whose mean and deviation an encoder computes (amortized), or that each row has of its own (mean-field).
-// Fit lowers the mean of −ELBO, in nats a row, by stochastic gradients through z = mean + deviation·ε.
+// q(z|x) is a Gaussian with independent components whose mean and deviation an encoder computes
+// (amortized), or that each row has of its own (mean-field). Fit lowers the mean of −ELBO, in nats
+// a row, by stochastic gradients through z = mean + deviation·ε.
 //
 // A step costs what the two networks do for one minibatch. The zero value fits bits with 8 latents.
 type VAE struct {
 	Latents    int        // dimension of z; 0 means 8
 	Likelihood Likelihood // p(x|z): "" or Bernoulli for bits, Gaussian for real numbers, DiscretizedLogistic for levels
 	Network    Network    // "" or Dense, Linear, or Convolutional for images
-	Hidden     []int      // widths (Convolutional: channels) of the encoder's layers, the decoder has them in reverse; nil means {256, 256}, for Convolutional {16, 32}
-	Height     int        // of the images, for Convolutional; 0 means that they are square
-	Levels     int        // of DiscretizedLogistic: values are 0 to Levels−1; 0 means 256
-	PerColumn  bool       // Gaussian: each column has a noise of its own (as in factor analysis), not all the same (as in PCA)
-	Inference  Inference  // "" or Amortized, or MeanField
-	Beta       float64    // weight of the KL in what is trained (Higgins et al., 2017); 0 means 1
-	FreeBits   float64    // nats a latent (mean over the minibatch) below which its KL costs nothing (Kingma et al., 2016)
-	KLWarmup   int        // steps in which the weight of the KL rises from 0 (Bowman et al., 2016)
-	Train      neural.Train
+	// Widths (Convolutional: channels) of the encoder's layers, the decoder has them in reverse;
+	// nil means {256, 256}, for Convolutional {16, 32}
+	Hidden    []int
+	Height    int       // of the images, for Convolutional; 0 means that they are square
+	Levels    int       // of DiscretizedLogistic: values are 0 to Levels−1; 0 means 256
+	PerColumn bool      // Gaussian: each column has a noise of its own (as in factor analysis), not all the same (as in PCA)
+	Inference Inference // "" or Amortized, or MeanField
+	Beta      float64   // weight of the KL in what is trained (Higgins et al., 2017); 0 means 1
+	FreeBits  float64   // nats a latent (mean over the minibatch) below which its KL costs nothing (Kingma et al., 2016)
+	KLWarmup  int       // steps in which the weight of the KL rises from 0 (Bowman et al., 2016)
+	Train     neural.Train
 }
 
 // Inference is how q(z|x) comes about.
@@ -63,11 +67,11 @@ type VAEModel struct {
 
 func init() { ml.Register[VAEModel]("vae.VAEModel") }
 
-// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the model of the
-// report with the lowest −ELBO on them is kept, or with Train.KeepLast the last one. Errors:
-// ml.ErrParameter for an option out of range, or for a value that the likelihood can't have (with its
-// row and column); ml.ErrNotFinite for NaN or Inf in x, or for a loss that diverged, with the model as
-// it last was; ctx.Err() with the model so far when ctx ends first.
+// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the model of
+// the report with the lowest −ELBO on them is kept, or with Train.KeepLast the last one. Errors:
+// ml.ErrParameter for an option out of range, or for a value that the likelihood can't have (with
+// its row and column); ml.ErrNotFinite for NaN or Inf in x, or for a loss that diverged, with the
+// model as it last was; ctx.Err() with the model so far when ctx ends first.
 func (v VAE) Fit(ctx context.Context, x mat.Matrix) (*VAEModel, error) {
 	return neural.Last(v.Iterate(ctx, x))
 }
@@ -88,7 +92,8 @@ func (v VAE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*VAEModel, err
 
 const method = "vae.VAE"
 
-// check completes the options, holds them and the data to what they must be, and states the problem.
+// check completes the options, holds them and the data to what they must be, and states the
+// problem.
 func (v VAE) check(x mat.Matrix) (*VAEModel, neural.Problem, error) {
 	p := neural.Problem{Method: method}
 	bad := func(name string, value any, want string) (*VAEModel, neural.Problem, error) {
@@ -249,7 +254,8 @@ func (m *VAEModel) input(who string, x mat.Matrix) (*neural.Array, error) {
 	if err := ml.Columns(who, x, m.Columns); err != nil {
 		return nil, err
 	}
-	out := &neural.Array{Shape: []int{d}, Floats: make([]float32, 0, n*d)} // straight to float32: a copy in float64 would be the largest thing in memory
+	// Straight to float32: a copy in float64 would be the largest thing in memory
+	out := &neural.Array{Shape: []int{d}, Floats: make([]float32, 0, n*d)}
 	levels := float64(m.Options.Levels - 1)
 	err = ml.EachRow(who, x, func(i int, row []float64) error {
 		for j, value := range row {
@@ -279,7 +285,8 @@ func (m *VAEModel) input(who string, x mat.Matrix) (*neural.Array, error) {
 	return out, nil
 }
 
-// standard is the mean of each column, and the root of the mean square of all that is left: one scale for all columns, so that a linear model stays what it is.
+// standard is the mean of each column, and the root of the mean square of all that is left: one
+// scale for all columns, so that a linear model stays what it is.
 func standard(x mat.Matrix) (center []float64, scale float64) {
 	n, d := x.Dims()
 	center = make([]float64, d)

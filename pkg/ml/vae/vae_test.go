@@ -121,7 +121,8 @@ func models(t *testing.T) map[string]struct {
 	return out
 }
 
-// The bound by hand, in float64 from the encoder's and the decoder's outputs: the wrong sign of any part shows without training.
+// The bound by hand, in float64 from the encoder's and the decoder's outputs: the wrong sign of any
+// part shows without training.
 func TestBoundByHand(t *testing.T) {
 	for name, m := range models(t) {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +224,8 @@ func (m *VAEModel) logpByHand(x, decoded []float64) (logp float64) {
 	return logp
 }
 
-// Over all values that a row can have, p(x) sums to one. Samples from the prior estimate it without bias, and here without much noise.
+// Over all values that a row can have, p(x) sums to one. Samples from the prior estimate it without
+// bias, and here without much noise.
 func TestProbabilitiesSumToOne(t *testing.T) {
 	all := mat.NewDense(32, 5, nil)
 	all.Apply(func(i, j int, _ float64) float64 { return float64(i >> j & 1) }, all)
@@ -249,7 +251,8 @@ func TestProbabilitiesSumToOne(t *testing.T) {
 	}
 }
 
-// The closed form: a linear VAE with Gaussian noise is probabilistic PCA, whose best log-likelihood follows from the eigenvalues of the covariance (Tipping & Bishop, 1999).
+// The closed form: a linear VAE with Gaussian noise is probabilistic PCA, whose best log-likelihood
+// follows from the eigenvalues of the covariance (Tipping & Bishop, 1999).
 func TestLinearIsProbabilisticPCA(t *testing.T) {
 	const q, n, d = 2, 400, 6
 	r := rng.New(2)
@@ -273,7 +276,8 @@ func TestLinearIsProbabilisticPCA(t *testing.T) {
 	if gap := exact - elbo; gap < -0.003 || gap > 0.01 {
 		t.Errorf("the ELBO is %v nats a row, the best log-likelihood of probabilistic PCA %v: a gap of %v, want at most 0.01 and none below 0", elbo, exact, gap)
 	}
-	// log p(x) is below the optimum of its model class, and the importance-weighted bound is between the two.
+	// log p(x) is below the optimum of its model class, and the importance-weighted bound is
+	// between the two.
 	logp, err := m.LogProb(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +304,8 @@ func ppca(x *mat.Dense, q int) float64 {
 	return -0.5 * (float64(d)*math.Log(2*math.Pi) + logDet + float64(d))
 }
 
-// A posterior of a row's own is at least as good as the encoder's; more importance samples raise the bound; none passes the truth.
+// A posterior of a row's own is at least as good as the encoder's; more importance samples raise
+// the bound; none passes the truth.
 func TestRefiningAndImportance(t *testing.T) {
 	x := bits(60, 8)
 	m, err := VAE{Latents: 3, Hidden: []int{8}, Train: quick(300)}.Fit(t.Context(), x)
@@ -335,7 +340,8 @@ func TestRefiningAndImportance(t *testing.T) {
 		}
 		before = now
 	}
-	// Far from the encoder's q the same log p(x) comes out, from the refined one: both estimate one number.
+	// Far from the encoder's q the same log p(x) comes out, from the refined one: both estimate one
+	// number.
 	logp, err := m.Importance(t.Context(), x, q, 2000, 1)
 	if err != nil {
 		t.Fatal(err)

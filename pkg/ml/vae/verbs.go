@@ -23,7 +23,8 @@ type Posterior struct {
 // chunk is how many rows are worked on at once.
 const chunk = 64
 
-// Encode returns the encoder's q(z|x) of each row of x. A mean-field model has no encoder; its answer is that of Refine.
+// Encode returns the encoder's q(z|x) of each row of x. A mean-field model has no encoder; its
+// answer is that of Refine.
 func (m *VAEModel) Encode(ctx context.Context, x mat.Matrix) (*Posterior, error) {
 	const method = "vae.VAEModel.Encode"
 	rows, err := m.input(method, x)
@@ -69,7 +70,8 @@ func (m *VAEModel) decoded(ctx context.Context, method string, z mat.Matrix) (*m
 	return out[0], nil
 }
 
-// Decode returns the mean of p(x|z) for each row of z: probabilities for bits, locations for levels.
+// Decode returns the mean of p(x|z) for each row of z: probabilities for bits, locations for
+// levels.
 func (m *VAEModel) Decode(ctx context.Context, z mat.Matrix) (*mat.Dense, error) {
 	x, err := m.decoded(ctx, "vae.VAEModel.Decode", z)
 	if err != nil {
@@ -87,7 +89,8 @@ func (m *VAEModel) Prior(n int, seed uint64) *mat.Dense {
 	return z
 }
 
-// Sample draws n rows from the model: z from the prior, x from p(x|z). Decode of the same Prior shows the means that they are drawn around.
+// Sample draws n rows from the model: z from the prior, x from p(x|z). Decode of the same Prior
+// shows the means that they are drawn around.
 func (m *VAEModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	const method = "vae.VAEModel.Sample"
 	if n < 1 {
@@ -111,8 +114,9 @@ func (m *VAEModel) Reconstruct(ctx context.Context, x mat.Matrix) (*mat.Dense, e
 	return m.Decode(ctx, q.Mean)
 }
 
-// ActiveUnits returns the latents that the rows of x make use of: those whose mean of q(z|x) varies over the rows by more than 0.01 (Burda, Grosse &
-// Salakhutdinov, 2016). A latent that has collapsed onto its prior says nothing of x.
+// ActiveUnits returns the latents that the rows of x make use of: those whose mean of q(z|x) varies
+// over the rows by more than 0.01 (Burda, Grosse & Salakhutdinov, 2016). A latent that has
+// collapsed onto its prior says nothing of x.
 func (m *VAEModel) ActiveUnits(ctx context.Context, x mat.Matrix) ([]int, error) {
 	q, err := m.Encode(ctx, x)
 	if err != nil {
@@ -153,7 +157,8 @@ func (q *Posterior) check(method string, n, latents int) error {
 	return nil
 }
 
-// Points returns the posterior that each row of the training data has of its own in a mean-field model, and nil for an amortized one.
+// Points returns the posterior that each row of the training data has of its own in a mean-field
+// model, and nil for an amortized one.
 func (m *VAEModel) Points() *Posterior {
 	mean, logVar := m.Weights.Get("/points/mean"), m.Weights.Get("/points/logvar")
 	if mean == nil || logVar == nil {

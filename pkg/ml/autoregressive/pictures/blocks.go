@@ -1,6 +1,7 @@
 package pictures
 
-// gatedResidual adds to a sheet what two convolutions and a gate make of it, and of what is beside it.
+// gatedResidual adds to a sheet what two convolutions and a gate make of it, and of what is beside
+// it.
 func (c *canvas) gatedResidual(name string, in sheet, beside *sheet, taps []tap, dropout float64) sheet {
 	n := in.channels
 	f := c.convolve(name+"/in", c.elus(in), n, taps)
@@ -10,14 +11,16 @@ func (c *canvas) gatedResidual(name string, in sheet, beside *sheet, taps []tap,
 	return c.sum(in, c.linearGate(c.convolve(name+"/gate", c.drop(c.elus(f), dropout), 2*n, taps)))
 }
 
-// twoStacks begins the vertical stack with the rows above a pixel and the horizontal one with what is left of it, of a kernel of size×size.
+// twoStacks begins the vertical stack with the rows above a pixel and the horizontal one with what
+// is left of it, of a kernel of size×size.
 func (c *canvas) twoStacks(name string, in sheet, size, channels int) (vertical, horizontal sheet) {
 	vertical = c.convolve(name+"/vertical", in, channels, aboveTaps(size/2, size, false))
 	left := c.convolve(name+"/horizontal", in, channels, leftTaps(size/2, false))
 	return vertical, c.sum(left, c.project(name+"/link", vertical, channels))
 }
 
-// gatedLayer takes both stacks one layer further. The horizontal stack sees the vertical one before its gate; what it computes is added to what it was.
+// gatedLayer takes both stacks one layer further. The horizontal stack sees the vertical one before
+// its gate; what it computes is added to what it was.
 func (c *canvas) gatedLayer(name string, vertical, horizontal sheet, size int, dropout float64) (v, h sheet) {
 	n := horizontal.channels
 	wide := c.convolve(name+"/vertical", c.drop(vertical, dropout), 2*n, aboveTaps(size/2, size, true))

@@ -15,14 +15,16 @@ import (
 // quick trains for a moment, on the pure-Go backend: an example must be quick.
 var quick = neural.Train{Steps: 100, Batch: 16, LearningRate: 0.03, Schedule: neural.Cosine, EMA: 0.9, Backend: "go"}
 
-// bars are all pictures of 4×4 bits whose columns are 0 or 1 from top to bottom: four free bits in sixteen pixels. The number of a picture says which.
+// bars are all pictures of 4×4 bits whose columns are 0 or 1 from top to bottom: four free bits in
+// sixteen pixels. The number of a picture says which.
 func bars() *mat.Dense {
 	x := mat.NewDense(16, 16, nil)
 	x.Apply(func(i, j int, _ float64) float64 { return float64(i >> (j % 4) & 1) }, x)
 	return x
 }
 
-// nats says whether a model comes near the four bits that a bar needs, log 16 = 2.77 nats; independent pixels need 11.09.
+// nats says whether a model comes near the four bits that a bar needs, log 16 = 2.77 nats;
+// independent pixels need 11.09.
 func nats(logp []float64, err error) {
 	if err != nil {
 		panic(err)
@@ -31,7 +33,8 @@ func nats(logp []float64, err error) {
 	fmt.Printf("within 0.2 of log 16: %t\n", math.Abs(mean-math.Log(16)) < 0.2)
 }
 
-// A model of pictures says how likely one is, draws some, and completes those that are there in part: of a bar, the first row says it all.
+// A model of pictures says how likely one is, draws some, and completes those that are there in
+// part: of a bar, the first row says it all.
 func ExamplePixelCNN() {
 	ctx := context.Background()
 	ctx, x := context.Background(), bars()
@@ -69,7 +72,8 @@ func ExamplePixelCNN_classes() {
 	// Output: [0 1 1 0]
 }
 
-// Levels from 0 to 4 as a mixture of logistics, and a file of the pictures that takes what the model says.
+// Levels from 0 to 4 as a mixture of logistics, and a file of the pictures that takes what the
+// model says.
 func ExamplePixelCNNPP() {
 	ctx := context.Background()
 	ctx, x := context.Background(), bars()

@@ -15,7 +15,8 @@ type likelihood interface {
 	probabilities(p []float64, out []float32) // the same for one pixel, in Go; p sums to 1
 }
 
-// categories is a softmax over the levels, or one logit where there are two. It knows no order among them.
+// categories is a softmax over the levels, or one logit where there are two. It knows no order
+// among them.
 type categories int
 
 func (l categories) levels() int { return int(l) }

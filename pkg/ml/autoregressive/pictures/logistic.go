@@ -10,18 +10,22 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// logistics is a mixture of logistic densities over the line from −1 to 1, of which each level gets the mass of its bin (Salimans, Karpathy, Chen & Kingma, 2017):
+// logistics is a mixture of logistic densities over the line from −1 to 1, of which each level gets
+// the mass of its bin (Salimans, Karpathy, Chen & Kingma, 2017):
 //
 //	p(x = k) = Σ_m π_m (σ((e_{k+1} − μ_m)/s_m) − σ((e_k − μ_m)/s_m))
 //
-// with edges e half way between the levels; the first bin reaches to −∞ and the last to ∞, so that the masses sum to 1. Unlike a softmax it knows that levels have an order, and its
-// size does not grow with their number.
+// with edges e half way between the levels; the first bin reaches to −∞ and the last to ∞, so that
+// the masses sum to 1. Unlike a softmax it knows that levels have an order, and its size does not
+// grow with their number.
 //
-// Of a pixel's outputs the first third are the logits of π, then come the means, as distances from centers spread evenly over the line, and the logarithms of the widths, as
-// distances from that of a width at which neighbors meet.
+// Of a pixel's outputs the first third are the logits of π, then come the means, as distances from
+// centers spread evenly over the line, and the logarithms of the widths, as distances from that of
+// a width at which neighbors meet.
 type logistics struct{ count, of int } // of levels, components
 
-// narrowest is the least logarithm of a width, as in the paper; at widest a component is as good as uniform.
+// narrowest is the least logarithm of a width, as in the paper; at widest a component is as good as
+// uniform.
 const narrowest, widest = -7, 4
 
 func (l logistics) levels() int  { return l.count }
@@ -82,8 +86,9 @@ func (l logistics) probabilities(p []float64, out []float32) {
 	}
 }
 
-// LogisticBins returns the masses that a logistic density on the line from −1 to 1, of some mean and width, has in the bins of so many levels: σ((x − mean)/width) at the upper edge less that at the
-// lower. The first bin begins at −∞ and the last ends at ∞. It is what PixelCNNPP mixes.
+// LogisticBins returns the masses that a logistic density on the line from −1 to 1, of some mean
+// and width, has in the bins of so many levels: σ((x − mean)/width) at the upper edge less that at
+// the lower. The first bin begins at −∞ and the last ends at ∞. It is what PixelCNNPP mixes.
 func LogisticBins(levels int, mean, width float64) ([]float64, error) {
 	const method = "pictures.LogisticBins"
 	switch {
@@ -99,7 +104,8 @@ func LogisticBins(levels int, mean, width float64) ([]float64, error) {
 	return p, nil
 }
 
-// addLogistic adds the masses of one component: σ(b) − σ(a) as σ(b) σ(−a) (1 − e^(a−b)), which loses no digits.
+// addLogistic adds the masses of one component: σ(b) − σ(a) as σ(b) σ(−a) (1 − e^(a−b)), which
+// loses no digits.
 func addLogistic(p []float64, weight, mean, inverse float64) {
 	half, last := 1/float64(len(p)-1), len(p)-1
 	share := -fixed.Expm1(-2 * half * inverse)

@@ -16,7 +16,8 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// logisticGraph runs a likelihood on the outputs of n pixels, each a picture of its own, and returns log p, its gradient, and the distribution.
+// logisticGraph runs a likelihood on the outputs of n pixels, each a picture of its own, and
+// returns log p, its gradient, and the distribution.
 func logisticGraph(t *testing.T, like likelihood, out [][]float32, x []int) (logp []float64, gradient, distribution [][]float64) {
 	t.Helper()
 	f, err := neural.NewFunc("go", neural.Weights{}, func(_ *model.Scope, in []*graph.Node) []*graph.Node {
@@ -85,7 +86,8 @@ func TestLogisticsAgainstJAX(t *testing.T) {
 	}
 }
 
-// Whatever the parameters, however narrow, wide or far away the components, the masses of the bins sum to 1, on the backend and in Go, and both agree.
+// Whatever the parameters, however narrow, wide or far away the components, the masses of the bins
+// sum to 1, on the backend and in Go, and both agree.
 func TestLikelihoodsSumToOne(t *testing.T) {
 	for _, like := range []likelihood{logistics{2, 1}, logistics{17, 5}, logistics{256, 4}, categories(2), categories(9)} {
 		for _, scale := range []float64{0, 1, 3, 10} {
@@ -125,7 +127,8 @@ func TestLikelihoodsSumToOne(t *testing.T) {
 	}
 }
 
-// A bin so far out that its mass is no float any more still has a logarithm, and a gradient that leads back.
+// A bin so far out that its mass is no float any more still has a logarithm, and a gradient that
+// leads back.
 func TestLogisticsFarOut(t *testing.T) {
 	like := logistics{256, 1}
 	logp, gradient, _ := logisticGraph(t, like, [][]float32{{0, -1, -6}, {0, 1, -6}, {0, 0.9, -6}}, []int{255, 0, 100})

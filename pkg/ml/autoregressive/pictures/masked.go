@@ -16,14 +16,18 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 )
 
-// Pictures come pixel after pixel: row by row from the top, each row from the left. A network that gives the conditionals of all pixels in one pass must let none of its
-// outputs see a pixel that is not there yet. Here it is written down once, layer by layer on a canvas, and then run in two ways:
+// Pictures come pixel after pixel: row by row from the top, each row from the left. A network that
+// gives the conditionals of all pixels in one pass must let none of its outputs see a pixel that is
+// not there yet. Here it is written down once, layer by layer on a canvas, and then run in two
+// ways:
 //
 //   - as a graph over a minibatch, for training and likelihoods (canvas.graph);
-//   - pixel by pixel in plain Go, where every layer computes its one new column from the columns it has, for sampling and coding (Walk).
+//   - pixel by pixel in plain Go, where every layer computes its one new column from the columns it
+//     has, for sampling and coding (Walk).
 //
-// A masked convolution is a list of taps: the places, relative to a pixel, that it reads. What is masked is not computed. Each sheet knows at which moment of the
-// raster order it can be known, and a layer that reads too much can't be added.
+// A masked convolution is a list of taps: the places, relative to a pixel, that it reads. What is
+// masked is not computed. Each sheet knows at which moment of the raster order it can be known, and
+// a layer that reads too much can't be added.
 
 // moment is when the numbers of a sheet at a pixel can be known.
 type moment int
@@ -35,16 +39,19 @@ const (
 	including                // when the pixel itself is
 )
 
-// tap is a place that a convolution reads, relative to the pixel it computes. Lists of them are in raster order.
+// tap is a place that a convolution reads, relative to the pixel it computes. Lists of them are in
+// raster order.
 type tap struct{ dy, dx int }
 
-// maskedTaps are those of a convolution of size×size that sees what comes before a pixel; self adds the pixel itself. Without it the mask is van den Oord's type A, for the
-// first layer, with it type B.
+// maskedTaps are those of a convolution of size×size that sees what comes before a pixel; self adds
+// the pixel itself. Without it the mask is van den Oord's type A, for the first layer, with it type
+// B.
 func maskedTaps(size int, self bool) []tap {
 	return append(aboveTaps(size/2, size, false), leftTaps(size/2, self)...)
 }
 
-// aboveTaps are rows rows above a pixel, width wide around its column; current adds the pixel's own row, which only a sheet known above can take.
+// aboveTaps are rows rows above a pixel, width wide around its column; current adds the pixel's own
+// row, which only a sheet known above can take.
 func aboveTaps(rows, width int, current bool) (taps []tap) {
 	last := -1
 	if current {
@@ -69,10 +76,12 @@ func leftTaps(pixels int, self bool) (taps []tap) {
 	return taps
 }
 
-// cornerTaps are a pixel, that above it, that to the left and that between: a convolution of 2×2 shifted down and right.
+// cornerTaps are a pixel, that above it, that to the left and that between: a convolution of 2×2
+// shifted down and right.
 func cornerTaps() []tap { return []tap{{-1, -1}, {-1, 0}, {0, -1}, {0, 0}} }
 
-// sheet is what a layer puts out: channels numbers at every pixel of a picture that is scale times smaller than the whole, in each direction.
+// sheet is what a layer puts out: channels numbers at every pixel of a picture that is scale times
+// smaller than the whole, in each direction.
 type sheet struct {
 	id, height, width, scale, channels int
 	known                              moment
@@ -82,13 +91,15 @@ type sheet struct {
 type layer interface {
 	// graph computes whole sheets, [b, height, width, channels] each.
 	graph(s *model.Scope, p pass, in []*graph.Node) *graph.Node
-	// column prepares what computes the sheet at one pixel; w are the layer's own weights. It is used by several goroutines.
+	// column prepares what computes the sheet at one pixel; w are the layer's own weights. It is
+	// used by several goroutines.
 	column(w constants) (column, error)
 	// reach is how many rows above the pixel's own the layer reads.
 	reach() int
 }
 
-// column fills out with a sheet's numbers at a place. It may read of its inputs what their moments allow.
+// column fills out with a sheet's numbers at a place. It may read of its inputs what their moments
+// allow.
 type column func(out []float32, at place, in []grid)
 
 // place is a pixel of a sheet, in the sheet's own scale, of a picture of a class.
@@ -129,7 +140,8 @@ type placed struct {
 	in []sheet
 }
 
-// newCanvas is empty but for the input: two channels, the value of a pixel from −1 to 1, and a 1 that tells the inside from what lies outside of the picture, which is 0.
+// newCanvas is empty but for the input: two channels, the value of a pixel from −1 to 1, and a 1
+// that tells the inside from what lies outside of the picture, which is 0.
 func newCanvas(height, width, classes int) *canvas {
 	return &canvas{height: height, width: width, classes: classes, sheets: []sheet{{0, height, width, 1, 2, including}}}
 }
@@ -137,7 +149,8 @@ func newCanvas(height, width, classes int) *canvas {
 func (c *canvas) input() sheet  { return c.sheets[0] }
 func (c *canvas) output() sheet { return c.sheets[len(c.sheets)-1] }
 
-// add places a layer that puts out a sheet of the given size. Layers of one name share nothing: each needs its own, unless it has no weights ("").
+// add places a layer that puts out a sheet of the given size. Layers of one name share nothing:
+// each needs its own, unless it has no weights ("").
 func (c *canvas) add(name string, l layer, out sheet, in ...sheet) sheet {
 	out.id = len(c.sheets)
 	c.sheets, c.layers = append(c.sheets, out), append(c.layers, placed{name, l, in})
@@ -162,7 +175,8 @@ func (c *canvas) halve(name string, in sheet, channels int, taps []tap) sheet {
 	return c.add(name, convolution{taps, in.channels, channels, 2}, out, in)
 }
 
-// double is the way back from halve: each pixel becomes a block of 2×2, each of the four by an affine map of its own. like has the size wanted.
+// double is the way back from halve: each pixel becomes a block of 2×2, each of the four by an
+// affine map of its own. like has the size wanted.
 func (c *canvas) double(name string, in sheet, channels int, like sheet) sheet {
 	out := like
 	out.channels, out.known = channels, in.known
@@ -177,7 +191,8 @@ func (c *canvas) label(name string, in sheet) sheet {
 	return c.add(name, classBias{c.classes, in.channels}, in, in)
 }
 
-// locate adds numbers of its own to every pixel, the same in all pictures: what a convolution, which treats all places alike, can't know.
+// locate adds numbers of its own to every pixel, the same in all pictures: what a convolution,
+// which treats all places alike, can't know.
 func (c *canvas) locate(name string, in sheet) sheet {
 	return c.add(name, placeBias{in.height, in.width, in.channels}, in, in)
 }
@@ -191,7 +206,8 @@ func (c *canvas) drop(in sheet, share float64) sheet {
 	return c.add("", dropout{share, len(c.dropped) - 1}, in, in)
 }
 
-// seen is the moment at which a convolution of taps over a sheet is known. It panics where that is never before the pixel that the output is for.
+// seen is the moment at which a convolution of taps over a sheet is known. It panics where that is
+// never before the pixel that the output is for.
 func seen(in sheet, taps []tap) moment {
 	if in.known == beforehand {
 		return beforehand
@@ -238,8 +254,10 @@ func (c *canvas) graph(s *model.Scope, input *graph.Node, p pass) []*graph.Node 
 	return nodes
 }
 
-// convolution reads its taps, stride pixels apart. The graph gathers what the taps read side by side and multiplies that by one matrix: nothing that is masked is computed, and the
-// gradient is that of a product. (The gradient of GoMLX's own convolution with respect to its input is shifted by a pixel where a side of the kernel is even, which these often are.)
+// convolution reads its taps, stride pixels apart. The graph gathers what the taps read side by
+// side and multiplies that by one matrix: nothing that is masked is computed, and the gradient is
+// that of a product. (The gradient of GoMLX's own convolution with respect to its input is shifted
+// by a pixel where a side of the kernel is even, which these often are.)
 type convolution struct {
 	taps            []tap
 	in, out, stride int

@@ -18,15 +18,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// ParallelMultiscale takes the pixels of a group for independent, given the groups before (Reed et al., 2017):
+// ParallelMultiscale takes the pixels of a group for independent, given the groups before (Reed et
+// al., 2017):
 //
 //	log p(x) = Σ_g Σ_{j in g} log p(x_j | all groups before g)
 //
-// A picture is drawn in as many passes as there are groups, which do not grow with the number of pixels but with its logarithm. What is lost is what the pixels of a group tell each
-// other; with one pixel a group nothing is. The likelihood is exact for the model, and costs a pass for each group.
+// A picture is drawn in as many passes as there are groups, which do not grow with the number of
+// pixels but with its logarithm. What is lost is what the pixels of a group tell each other; with
+// one pixel a group nothing is. The likelihood is exact for the model, and costs a pass for each
+// group.
 //
-// One network serves all groups: it sees the pixels that are there, 0 where none is, and which these are, and says something of all places. In a step each picture trains one group,
-// that of a pixel by chance, so that the loss is −log p(x) in nats on average: the more groups, the more steps a training wants.
+// One network serves all groups: it sees the pixels that are there, 0 where none is, and which
+// these are, and says something of all places. In a step each picture trains one group, that of a
+// pixel by chance, so that the loss is −log p(x) in nats on average: the more groups, the more
+// steps a training wants.
 type ParallelMultiscale struct {
 	Height, Width int     // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
 	Levels        int     // values a pixel can take, 0 to Levels−1; 0 means 2
@@ -47,8 +52,9 @@ func init() { ml.Register[ParallelMultiscaleModel]("pictures.ParallelMultiscaleM
 
 const parallelMethod = "pictures.ParallelMultiscale"
 
-// MultiscaleGroups doubles a picture again and again: the pixel in the corner, then three groups a doubling, those to the right of what is there, those below, and those between. An
-// 8×8 picture has 10 groups, one of 28×28 has 16.
+// MultiscaleGroups doubles a picture again and again: the pixel in the corner, then three groups a
+// doubling, those to the right of what is there, those below, and those between. An 8×8 picture has
+// 10 groups, one of 28×28 has 16.
 func MultiscaleGroups(height, width int) []int {
 	groups := make([]int, height*width)
 	for i := range groups {
@@ -81,9 +87,9 @@ func MultiscaleGroups(height, width int) []int {
 	return groups
 }
 
-// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights kept
-// are those of the report with the lowest validation loss, which is measured on 4 groups of each picture,
-// those of pixels spread evenly over it. Errors are those of PixelCNN.Fit.
+// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights
+// kept are those of the report with the lowest validation loss, which is measured on 4 groups of
+// each picture, those of pixels spread evenly over it. Errors are those of PixelCNN.Fit.
 func (o ParallelMultiscale) Fit(ctx context.Context, x mat.Matrix) (*ParallelMultiscaleModel, error) {
 	return neural.Last(o.Iterate(ctx, x))
 }
@@ -185,7 +191,8 @@ func (o ParallelMultiscale) network() *canvas {
 }
 
 // says is what the network puts out where the pixels of groups below before, [b], are there.
-func (o ParallelMultiscale) says(s *model.Scope, c *canvas, x, before *graph.Node, noise []*graph.Node) *graph.Node { // [b, height, width] to [b, height, width, outputs]
+// Shapes: [b, height, width] to [b, height, width, outputs].
+func (o ParallelMultiscale) says(s *model.Scope, c *canvas, x, before *graph.Node, noise []*graph.Node) *graph.Node {
 	there := graph.ConvertDType(graph.LessThan(graph.BroadcastToShape(o.groupsOf(x), x.Shape()), graph.BroadcastToShape(graph.Reshape(before, -1, 1, 1), x.Shape())), dtypes.Float32)
 	value := graph.Mul(there, graph.AddScalar(graph.MulScalar(x, 2/float64(o.Levels-1)), -1))
 	in := graph.Stack([]*graph.Node{value, there}, -1)
@@ -202,14 +209,17 @@ func (o ParallelMultiscale) groupsOf(x *graph.Node) *graph.Node { // [1, height,
 }
 
 // groupLogProb is Σ log p of the pixels of a group, [b], given those before, and how many they are.
-func (o ParallelMultiscale) groupLogProb(s *model.Scope, c *canvas, x, group *graph.Node, noise []*graph.Node) (logp, size *graph.Node) { // [b, height, width], [b] to [b], [b]
+// Shapes: [b, height, width], [b] to [b], [b].
+func (o ParallelMultiscale) groupLogProb(s *model.Scope, c *canvas, x, group *graph.Node, noise []*graph.Node) (logp, size *graph.Node) {
 	in := graph.ConvertDType(graph.Equal(graph.BroadcastToShape(o.groupsOf(x), x.Shape()), graph.BroadcastToShape(graph.Reshape(group, -1, 1, 1), x.Shape())), dtypes.Float32)
 	each := categories(o.Levels).logProb(o.says(s, c, x, group, noise), x)
 	return graph.ReduceSum(graph.Mul(each, in), -1, -2), graph.ReduceSum(in, -1, -2)
 }
 
-// estimate is log p(x) from one group, that of the pixel at a number in [0, 1): the mean over its pixels times the number of all. On average that is log p(x).
-func (o ParallelMultiscale) estimate(s *model.Scope, c *canvas, x, at *graph.Node, noise []*graph.Node) *graph.Node { // [b, height, width], [b, 1] to [b]
+// estimate is log p(x) from one group, that of the pixel at a number in [0, 1): the mean over its
+// pixels times the number of all. On average that is log p(x).
+// Shapes: [b, height, width], [b, 1] to [b].
+func (o ParallelMultiscale) estimate(s *model.Scope, c *canvas, x, at *graph.Node, noise []*graph.Node) *graph.Node {
 	d := o.Height * o.Width
 	pixel := graph.MinScalar(graph.Floor(graph.MulScalar(at, float64(d))), float64(d-1))
 	groups := graph.Reshape(o.groupsOf(x), d)
@@ -218,7 +228,8 @@ func (o ParallelMultiscale) estimate(s *model.Scope, c *canvas, x, at *graph.Nod
 	return graph.MulScalar(graph.Div(logp, size), float64(d))
 }
 
-// LogProb returns log p of each row, in nats: a pass for each group. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for another number of columns, and those of ml.Dense.
+// LogProb returns log p of each row, in nats: a pass for each group. Errors are ml.ErrParameter for
+// an entry out of range, ml.ErrShape for another number of columns, and those of ml.Dense.
 func (m *ParallelMultiscaleModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	parts, err := m.Parts(ctx, x)
 	if err != nil {
@@ -281,13 +292,15 @@ func (m *ParallelMultiscaleModel) apply(ctx context.Context, name string, x *mat
 	return out[0], nil
 }
 
-// Sample draws n pictures, a pass for each group. A picture depends on the seed and its number alone, but for the rounding of the backend, which a random number at the edge between two
-// levels could show.
+// Sample draws n pictures, a pass for each group. A picture depends on the seed and its number
+// alone, but for the rounding of the backend, which a random number at the edge between two levels
+// could show.
 func (m *ParallelMultiscaleModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	return neural.Last(m.Draw(ctx, n, seed))
 }
 
-// Draw draws n pictures and yields them after each group, as far as they are: pixels to come are NaN.
+// Draw draws n pictures and yields them after each group, as far as they are: pixels to come are
+// NaN.
 func (m *ParallelMultiscaleModel) Draw(ctx context.Context, n int, seed uint64) iter.Seq2[*mat.Dense, error] {
 	return func(yield func(*mat.Dense, error) bool) {
 		if n < 1 {

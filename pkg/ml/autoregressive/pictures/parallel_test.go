@@ -77,7 +77,8 @@ func TestParallelMultiscaleNormalizes(t *testing.T) {
 	}
 }
 
-// Changing a pixel changes what is said of later groups, and nothing of what is said of earlier ones.
+// Changing a pixel changes what is said of later groups, and nothing of what is said of earlier
+// ones.
 func TestParallelMultiscaleSeesNothingItMustNot(t *testing.T) {
 	o := smallParallel(8)
 	fit := mustParallel(t, o, check.Symbols(2, 30, 16, 2))
@@ -108,7 +109,8 @@ func TestParallelMultiscaleSeesNothingItMustNot(t *testing.T) {
 	}
 }
 
-// The loss is right on average: over all groups, each as often as it has pixels, the estimate is log p.
+// The loss is right on average: over all groups, each as often as it has pixels, the estimate is
+// log p.
 func TestParallelMultiscaleFrequencies(t *testing.T) {
 	x := check.Symbols(5, 200, 4, 2)
 	for i := range 200 {
@@ -149,7 +151,8 @@ func TestParallelMultiscaleConformance(t *testing.T) {
 	mltest.Run(t, mltest.Method[ParallelMultiscaleModel]{Fit: o.Fit, Iterate: o.Iterate, Data: check.Symbols(5, 20, 4, 2)})
 }
 
-// A training that was cut off goes on from its checkpoint to the same weights and the same losses, validation's included.
+// A training that was cut off goes on from its checkpoint to the same weights and the same losses,
+// validation's included.
 func TestParallelMultiscaleResumes(t *testing.T) {
 	x := check.Symbols(6, 30, 16, 2)
 	o := smallParallel(40)
@@ -261,7 +264,8 @@ func TestParallelMultiscaleRefuses(t *testing.T) {
 	}
 }
 
-// What groups cost on the digits, with the defaults: no reference says how much, so that the numbers are printed. Some three minutes each on two cores, so only on demand: LATENT_LONG=1 and
+// What groups cost on the digits, with the defaults: no reference says how much, so that the
+// numbers are printed. Some three minutes each on two cores, so only on demand: LATENT_LONG=1 and
 // -timeout 40m, or one by -run TestParallelMultiscaleOnDigits/multiscale.
 func TestParallelMultiscaleOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {

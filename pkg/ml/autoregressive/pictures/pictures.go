@@ -21,7 +21,8 @@ import (
 
 // architecture is the options of a network over pictures, O themselves.
 type architecture[O any] interface {
-	// complete fills in the defaults for pictures of d pixels and checks all options but those of the training.
+	// complete fills in the defaults for pictures of d pixels and checks all options but those of
+	// the training.
 	complete(d int) (O, error)
 	// frame says what the pictures are, once complete.
 	frame() frame
@@ -39,11 +40,11 @@ type frame struct {
 	height, width, levels, classes int
 }
 
-// PictureModel is a trained network that gives the conditionals of all pixels of a picture, row by row
-// from the top. PixelCNNModel and its kin are instances of it.
+// PictureModel is a trained network that gives the conditionals of all pixels of a picture, row by
+// row from the top. PixelCNNModel and its kin are instances of it.
 //
-// A model of classes gives them for pictures of known classes: m.Given(labels) is the model whose verbs
-// speak of pictures that show these, one label a row.
+// A model of classes gives them for pictures of known classes: m.Given(labels) is the model whose
+// verbs speak of pictures that show these, one label a row.
 type PictureModel[O architecture[O]] struct {
 	neural.Trained
 	Options O // all filled in, without Train and Labels
@@ -52,8 +53,8 @@ type PictureModel[O architecture[O]] struct {
 	given []int
 }
 
-// Given returns the model of pictures that show what labels say, one picture each, or all the same where
-// there is one label. A label out of range is an error of its verbs.
+// Given returns the model of pictures that show what labels say, one picture each, or all the same
+// where there is one label. A label out of range is an error of its verbs.
 func (m *PictureModel[O]) Given(labels ...int) *PictureModel[O] {
 	return &PictureModel[O]{Trained: m.Share(), Options: m.Options, given: labels}
 }
@@ -75,7 +76,8 @@ type built struct {
 	err     error
 }
 
-// of makes the network by draft and prepares its layers, once. Weights or options that do not fit are an error, however the drawing tells of them.
+// of makes the network by draft and prepares its layers, once. Weights or options that do not fit
+// are an error, however the drawing tells of them.
 func (b *built) of(method string, weights neural.Weights, draft func() (*canvas, likelihood, error)) (*canvas, likelihood, []column, error) {
 	b.once.Do(func() {
 		defer func() {
@@ -104,7 +106,8 @@ func inputOf(x *graph.Node, levels int) *graph.Node { // [b, height, width] to [
 }
 
 // outputs is what the network says of every pixel.
-func outputs(s *model.Scope, c *canvas, levels int, x *graph.Node, p pass) *graph.Node { // [b, height, width] to [b, height, width, outputs]
+// Shapes: [b, height, width] to [b, height, width, outputs].
+func outputs(s *model.Scope, c *canvas, levels int, x *graph.Node, p pass) *graph.Node {
 	sheets := c.graph(s, inputOf(x, levels), p)
 	return sheets[len(sheets)-1]
 }
@@ -261,9 +264,9 @@ func (m *PictureModel[O]) walkOf(i int) (*Walk, error) {
 	return newWalk(c, like, columns, class), nil
 }
 
-// LogProb returns log p of each row, in nats. Errors are ml.ErrParameter for an entry out of range and
-// for a model of classes that is given none, ml.ErrShape for another number of columns, and those of
-// ml.Dense.
+// LogProb returns log p of each row, in nats. Errors are ml.ErrParameter for an entry out of range
+// and for a model of classes that is given none, ml.ErrShape for another number of columns, and
+// those of ml.Dense.
 func (m *PictureModel[O]) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	out, err := m.apply(ctx, "log-prob", chunkOf(m.Options.frame()), x, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
 		return graph.InsertAxes(pictureLogProb(s, c, like, x, p), -1)
@@ -274,8 +277,9 @@ func (m *PictureModel[O]) LogProb(ctx context.Context, x mat.Matrix) ([]float64,
 	return mat.Col(nil, 0, out), nil
 }
 
-// Conditionals returns p(pixel = level | those before it) for each row and every pixel: n×d probabilities
-// of a 1 where there are two levels, n×(d·Levels) otherwise, those of a pixel side by side.
+// Conditionals returns p(pixel = level | those before it) for each row and every pixel: n×d
+// probabilities of a 1 where there are two levels, n×(d·Levels) otherwise, those of a pixel side by
+// side.
 func (m *PictureModel[O]) Conditionals(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	return m.apply(ctx, "conditionals", chunkOf(m.Options.frame()), x, func(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
 		out := like.distribution(outputs(s, c, like.levels(), x, p)) // [b, height, width, levels]
@@ -286,9 +290,10 @@ func (m *PictureModel[O]) Conditionals(ctx context.Context, x mat.Matrix) (*mat.
 	})
 }
 
-// Sensitivity returns, for each row, the gradient of what the network says of one pixel (the sum of its
-// outputs there) with respect to all pixels, in the network's own scale, in which levels go from −1 to 1.
-// It is 0 where the output sees nothing: at the pixel itself and all that come later, and in a blind spot.
+// Sensitivity returns, for each row, the gradient of what the network says of one pixel (the sum of
+// its outputs there) with respect to all pixels, in the network's own scale, in which levels go
+// from −1 to 1. It is 0 where the output sees nothing: at the pixel itself and all that come later,
+// and in a blind spot.
 func (m *PictureModel[O]) Sensitivity(ctx context.Context, x mat.Matrix, row, column int) (*mat.Dense, error) {
 	f := m.Options.frame()
 	if row < 0 || row >= f.height || column < 0 || column >= f.width {
@@ -304,7 +309,8 @@ func (m *PictureModel[O]) Sensitivity(ctx context.Context, x mat.Matrix, row, co
 	})
 }
 
-// chunkOf is how many pictures go through the network at once: so many that a sheet of 64 channels stays below 16 MB.
+// chunkOf is how many pictures go through the network at once: so many that a sheet of 64 channels
+// stays below 16 MB.
 func chunkOf(f frame) int { return max(1, min(256, 1<<16/(f.height*f.width))) }
 
 // apply runs a function of the network on every row.
@@ -361,8 +367,9 @@ func (m *PictureModel[O]) Sample(ctx context.Context, n int, seed uint64) (*mat.
 	return neural.Last(m.Draw(ctx, Drawing{N: n, Seed: seed}))
 }
 
-// Draw draws pictures and yields them after each row of pixels, as far as they are: those to come are 0. Each value is a fresh one. When ctx ends it yields what there is beside the
-// error. Errors are those of LogProb, and ml.ErrParameter for a Drawing that says too little or too much.
+// Draw draws pictures and yields them after each row of pixels, as far as they are: those to come
+// are 0. Each value is a fresh one. When ctx ends it yields what there is beside the error. Errors
+// are those of LogProb, and ml.ErrParameter for a Drawing that says too little or too much.
 func (m *PictureModel[O]) Draw(ctx context.Context, d Drawing) iter.Seq2[*mat.Dense, error] {
 	return func(yield func(*mat.Dense, error) bool) {
 		f := m.Options.frame()
@@ -460,7 +467,8 @@ func drawCached(ctx context.Context, walks []*Walk, known int, x, u *mat.Dense, 
 	})
 }
 
-// drawNaively does the same by a whole pass for each pixel. Where the random number is so near to the edge between two levels that the rounding of the backend could decide, a walk that begins
+// drawNaively does the same by a whole pass for each pixel. Where the random number is so near to
+// the edge between two levels that the rounding of the backend could decide, a walk that begins
 // anew decides instead.
 func (m *PictureModel[O]) drawNaively(ctx context.Context, d Drawing, x, u *mat.Dense, row int) error {
 	f := m.Options.frame()
@@ -512,7 +520,8 @@ func onEdge(p []float64, u float64) bool {
 	return false
 }
 
-// Complete keeps the first known pixels of each picture, row by row from the top, and draws the others.
+// Complete keeps the first known pixels of each picture, row by row from the top, and draws the
+// others.
 func (m *PictureModel[O]) Complete(ctx context.Context, x mat.Matrix, known int, seed uint64) (*mat.Dense, error) {
 	return neural.Last(m.Draw(ctx, Drawing{Start: x, Known: known, Seed: seed}))
 }

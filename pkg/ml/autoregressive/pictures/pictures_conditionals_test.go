@@ -21,7 +21,8 @@ type columns interface {
 	check.Density
 }
 
-// What a model of pictures encodes on one processor comes back on two, in no more bits than the network, on its backend, says, but for a coder's few.
+// What a model of pictures encodes on one processor comes back on two, in no more bits than the
+// network, on its backend, says, but for a coder's few.
 func TestPicturesDriveTheCoder(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	train := neural.Train{Steps: 30, Batch: 12, LearningRate: 0.02, Backend: "go"}

@@ -125,12 +125,14 @@ func TestPicturesNormalize(t *testing.T) {
 	}
 }
 
-// jacobian returns, for every pixel of a sheet, how strongly its numbers depend on every pixel of the picture: [sheet's pixels][picture's pixels], sums over the channels of |∂|.
+// jacobian returns, for every pixel of a sheet, how strongly its numbers depend on every pixel of
+// the picture: [sheet's pixels][picture's pixels], sums over the channels of |∂|.
 func jacobian(t *testing.T, m pictured, id int, seed uint64) *mat.Dense {
 	t.Helper()
 	s := m.canvas.sheets[id]
 	pixels, d := s.height*s.width, m.frame.height*m.frame.width
-	// As many copies of one picture as the sheet has pixels; of copy k only pixel k counts, so that one gradient has all rows.
+	// As many copies of one picture as the sheet has pixels; of copy k only pixel k counts, so that
+	// one gradient has all rows.
 	f, err := neural.NewFunc("go", m.weights, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		g := in[0].Graph()
 		var p pass
@@ -172,8 +174,9 @@ func jacobian(t *testing.T, m pictured, id int, seed uint64) *mat.Dense {
 	return j
 }
 
-// No sheet of any layer, and so no output, depends on a pixel that its moment does not allow: those derivatives are exactly 0, at random weights. A gated network and a PixelCNN++ of enough
-// layers depend on every pixel that came before; a network of masks has its blind spot.
+// No sheet of any layer, and so no output, depends on a pixel that its moment does not allow: those
+// derivatives are exactly 0, at random weights. A gated network and a PixelCNN++ of enough layers
+// depend on every pixel that came before; a network of masks has its blind spot.
 func TestPicturesSeeNothingTheyMustNot(t *testing.T) {
 	for _, m := range pictureModels(t, 5, 4, 3) {
 		height, width := m.frame.height, m.frame.width
@@ -278,7 +281,8 @@ func TestWalkIsTheGraph(t *testing.T) {
 	}
 }
 
-// Sampling with cached columns gives the very pictures of the naive loop, for each seed; a picture depends on the seed and its number alone.
+// Sampling with cached columns gives the very pictures of the naive loop, for each seed; a picture
+// depends on the seed and its number alone.
 func TestPicturesSampleAsTheNaiveLoop(t *testing.T) {
 	for _, levels := range []int{2, 5} {
 		for _, m := range pictureModels(t, 4, 5, levels) {
@@ -352,7 +356,8 @@ func TestPicturesSamplesFollowTheModel(t *testing.T) {
 	}
 }
 
-// Pictures whose rows are all one bit, each row's at random: log 2 nats a row are left. Given a class that says the first bit, one row less.
+// Pictures whose rows are all one bit, each row's at random: log 2 nats a row are left. Given a
+// class that says the first bit, one row less.
 func TestPicturesFindStripes(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	r, x, y := rng.New(5), mat.NewDense(200, 16, nil), make([]int, 200)
@@ -566,7 +571,8 @@ func TestPicturesRefuse(t *testing.T) {
 	}
 }
 
-// The gradient that notebooks draw is 0 in the blind spot and after the pixel, and nowhere else for the gated network.
+// The gradient that notebooks draw is 0 in the blind spot and after the pixel, and nowhere else for
+// the gated network.
 func TestSensitivity(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	x := check.Symbols(1, 20, 49, 2)

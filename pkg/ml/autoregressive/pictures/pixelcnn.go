@@ -12,11 +12,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// PixelCNN gives all conditionals of the pixels of a picture in one pass of a convolutional network that sees, of every pixel, only those above it and to its left (van den Oord,
-// Kalchbrenner & Kavukcuoglu, 2016). Convolutions of masked kernels leave a blind spot: a growing wedge to the right above a pixel that no depth reaches. Gated (van den Oord et al.,
-// 2016) it has two stacks of layers, one for all rows above and one for the row itself, which sees the first, and no blind spot; and its units are products tanh · σ.
+// PixelCNN gives all conditionals of the pixels of a picture in one pass of a convolutional network
+// that sees, of every pixel, only those above it and to its left (van den Oord, Kalchbrenner &
+// Kavukcuoglu, 2016). Convolutions of masked kernels leave a blind spot: a growing wedge to the
+// right above a pixel that no depth reaches. Gated (van den Oord et al.,
+// 2016) it has two stacks of layers, one for all rows above and one for the row itself, which sees
+//       the first, and no blind spot; and its units are products tanh · σ.
 //
-// Levels are an indicator each for what is put out and a number from −1 to 1 for what is read. The loss is −log p in nats, the mean over the pictures of a minibatch.
+// Levels are an indicator each for what is put out and a number from −1 to 1 for what is read. The
+// loss is −log p in nats, the mean over the pictures of a minibatch.
 type PixelCNN struct {
 	Height, Width int     // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
 	Levels        int     // values a pixel can take, 0 to Levels−1; 0 means 2
@@ -37,9 +41,11 @@ func init() { ml.Register[PixelCNNModel]("pictures.PixelCNNModel") }
 
 const pixelCNNMethod = "pictures.PixelCNN"
 
-// Fit trains on the rows of x, with validation data (Train.Validation, Train.Holdout)
-// the weights kept are those of the report with the lowest validation loss. The error is ml.ErrParameter for an option or an entry of x out of range, ml.ErrShape for a number of columns that
-// is not Height·Width, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a *neural.Diverged, and ctx.Err() along with the model so far.
+// Fit trains on the rows of x, with validation data (Train.Validation, Train.Holdout) the weights
+// kept are those of the report with the lowest validation loss. The error is ml.ErrParameter for an
+// option or an entry of x out of range, ml.ErrShape for a number of columns that is not
+// Height·Width, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a *neural.Diverged, and ctx.Err()
+// along with the model so far.
 func (o PixelCNN) Fit(ctx context.Context, x mat.Matrix) (*PixelCNNModel, error) {
 	return neural.Last(o.Iterate(ctx, x))
 }
@@ -103,7 +109,8 @@ func (o PixelCNN) masks(c *canvas, outputs int) {
 	c.project("out", h, outputs)
 }
 
-// stacks is the gated network. What the vertical stack computes at a pixel it has from the rows above alone, so that it may look to the right.
+// stacks is the gated network. What the vertical stack computes at a pixel it has from the rows
+// above alone, so that it may look to the right.
 func (o PixelCNN) stacks(c *canvas, outputs int) {
 	v, h := c.twoStacks("first", c.input(), o.First, o.Channels)
 	v, h = c.locate("where/above", v), c.locate("where/left", h)

@@ -71,8 +71,9 @@ func TestPixelCNNPPOnDigits(t *testing.T) {
 	}
 }
 
-// A picture of 28×28 by one pass of the network for each pixel, on the best backend there is, and by cached columns, beside which stands how many times faster they are: go test -run none
-// -bench Sample -benchtime 3x. That both draw the same is tested for small pictures, and once here.
+// A picture of 28×28 by one pass of the network for each pixel, on the best backend there is, and
+// by cached columns, beside which stands how many times faster they are: go test -run none -bench
+// Sample -benchtime 3x. That both draw the same is tested for small pictures, and once here.
 func BenchmarkSample(b *testing.B) {
 	if xlatest.Found() {
 		b.Setenv("GOMLX_BACKEND", "xla")
@@ -91,7 +92,8 @@ func race[O architecture[O]](b *testing.B, name string, o O, x *mat.Dense) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := neural.Last(m.Draw(b.Context(), Drawing{Start: x.Slice(0, 1, 0, 784), Known: 783, Naively: true})); err != nil { // compiles
+	// Compiles
+	if _, err := neural.Last(m.Draw(b.Context(), Drawing{Start: x.Slice(0, 1, 0, 784), Known: 783, Naively: true})); err != nil {
 		b.Fatal(err)
 	}
 	fast, err1 := m.Sample(b.Context(), 1, 0)

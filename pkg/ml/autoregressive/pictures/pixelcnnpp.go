@@ -12,23 +12,27 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// PixelCNNPP is PixelCNN++ (Salimans, Karpathy, Chen & Kingma, 2017): the levels of a pixel follow a mixture of logistic densities cut into bins, which knows that levels have an order and has a few
-// numbers a pixel however many levels there are; residual blocks of gated convolutions in two streams, one for the rows above and one for those and what lies to the left; and for pictures
+// PixelCNNPP is PixelCNN++ (Salimans, Karpathy, Chen & Kingma, 2017): the levels of a pixel follow
+// a mixture of logistic densities cut into bins, which knows that levels have an order and has a
+// few numbers a pixel however many levels there are; residual blocks of gated convolutions in two
+// streams, one for the rows above and one for those and what lies to the left; and for pictures
 // large enough, most blocks work at half and a quarter of the size, with shortcuts past them.
 //
 // The loss is −log p in nats, the mean over the pictures of a minibatch.
 type PixelCNNPP struct {
-	Height, Width int     // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
-	Levels        int     // values a pixel can take, 0 to Levels−1; 0 means 256
-	Components    int     // of the mixture; 0 means 5, negative a softmax over the levels in its place
-	Channels      int     // of each stream; 0 means 16
-	Blocks        int     // at each size, on the way down; 0 means 1
-	First         int     // size of the first kernel, odd; 0 means 7
-	Halvings      int     // how often pictures are halved; 0 means twice if the smaller side has 16 pixels or more, else never; negative never
-	Classes       int     // a model of pictures given what they show, one of so many; 0 means none
-	Labels        []int   // what each row of x shows, 0 to Classes−1, where there are Classes
-	Dropout       float64 // share of numbers that a step leaves out, in each block; 0 means 0.2, negative none
-	Train         neural.Train
+	Height, Width int // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
+	Levels        int // values a pixel can take, 0 to Levels−1; 0 means 256
+	Components    int // of the mixture; 0 means 5, negative a softmax over the levels in its place
+	Channels      int // of each stream; 0 means 16
+	Blocks        int // at each size, on the way down; 0 means 1
+	First         int // size of the first kernel, odd; 0 means 7
+	// How often pictures are halved; 0 means twice if the smaller side has 16 pixels or more, else
+	// never; negative never
+	Halvings int
+	Classes  int     // a model of pictures given what they show, one of so many; 0 means none
+	Labels   []int   // what each row of x shows, 0 to Classes−1, where there are Classes
+	Dropout  float64 // share of numbers that a step leaves out, in each block; 0 means 0.2, negative none
+	Train    neural.Train
 }
 
 // PixelCNNPPModel is a trained PixelCNNPP.
@@ -38,7 +42,8 @@ func init() { ml.Register[PixelCNNPPModel]("pictures.PixelCNNPPModel") }
 
 const pixelCNNPPMethod = "pictures.PixelCNNPP"
 
-// Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of PixelCNN.Fit.
+// Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of
+// PixelCNN.Fit.
 func (o PixelCNNPP) Fit(ctx context.Context, x mat.Matrix) (*PixelCNNPPModel, error) {
 	return neural.Last(o.Iterate(ctx, x))
 }
@@ -132,7 +137,8 @@ func (o PixelCNNPP) network(c *canvas) likelihood {
 	return like
 }
 
-// block is a residual block in each stream. On the way up, the second time at a size, shortcut brings what the streams were on the way down.
+// block is a residual block in each stream. On the way up, the second time at a size, shortcut
+// brings what the streams were on the way down.
 func (o PixelCNNPP) block(c *canvas, name string, s streams, shortcut *streams) streams {
 	var out streams
 	var beside sheet

@@ -20,11 +20,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// PixelSNAIL interleaves masked convolutions, which see what is near, with masked attention, which sees every pixel before (Chen, Mishra, Rohaninejad & Abbeel, 2018). A block is some
-// gated residual layers, then one look back: the queries of a pixel are made from what the network knows before it, keys and values of the earlier pixels from those and from the pixels
-// themselves, and all know where they are by coordinates that are learned. What is found is added by one more gated layer.
+// PixelSNAIL interleaves masked convolutions, which see what is near, with masked attention, which
+// sees every pixel before (Chen, Mishra, Rohaninejad & Abbeel, 2018). A block is some gated
+// residual layers, then one look back: the queries of a pixel are made from what the network knows
+// before it, keys and values of the earlier pixels from those and from the pixels themselves, and
+// all know where they are by coordinates that are learned. What is found is added by one more gated
+// layer.
 //
-// The loss is −log p in nats, the mean over the pictures of a minibatch. A pass costs O(d²) for d pixels, through the attention.
+// The loss is −log p in nats, the mean over the pictures of a minibatch. A pass costs O(d²) for d
+// pixels, through the attention.
 type PixelSNAIL struct {
 	Height, Width int     // of a picture; Height·Width is the number of columns. 0 for both means that pictures are square
 	Levels        int     // values a pixel can take, 0 to Levels−1; 0 means 2
@@ -46,7 +50,8 @@ func init() { ml.Register[PixelSNAILModel]("pictures.PixelSNAILModel") }
 
 const pixelSNAILMethod = "pictures.PixelSNAIL"
 
-// Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of PixelCNN.Fit.
+// Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of
+// PixelCNN.Fit.
 func (o PixelSNAIL) Fit(ctx context.Context, x mat.Matrix) (*PixelSNAILModel, error) {
 	return neural.Last(o.Iterate(ctx, x))
 }
@@ -138,7 +143,8 @@ func (c *canvas) attend(name string, queries, keys, values sheet, heads int) she
 	return c.add(name, attending{heads, c.height, c.width}, out, queries, keys, values)
 }
 
-// fits makes a chunk of pictures so small that the weights of an attention stay below 16 MB; those of a picture of 28×28 pixels have 2.5 for each head.
+// fits makes a chunk of pictures so small that the weights of an attention stay below 16 MB; those
+// of a picture of 28×28 pixels have 2.5 for each head.
 func (c *canvas) fits(chunk int) int {
 	for _, l := range c.layers {
 		if a, ok := l.layer.(attending); ok {
@@ -168,7 +174,8 @@ func (l attending) look(in []*graph.Node) (out, weights *graph.Node) {
 	return graph.Reshape(layers.JoinHeads(out, l.heads), in[2].Shape().Dimensions...), weights
 }
 
-// column is one query against the keys that there are: what keys and values were at the pixels before is kept, and is not computed again. Products of two float32 are exact in a float64.
+// column is one query against the keys that there are: what keys and values were at the pixels
+// before is kept, and is not computed again. Products of two float32 are exact in a float64.
 func (l attending) column(constants) (column, error) {
 	return func(out []float32, at place, in []grid) {
 		here := at.y*l.width + at.x
@@ -210,8 +217,9 @@ func (l attending) column(constants) (column, error) {
 	}, nil
 }
 
-// coordinates is a table: numbers that are learned for every place and are the same in all pictures. They begin as a wave of a length of its own in each channel, along the rows
-// or the columns, so that places near each other are alike.
+// coordinates is a table: numbers that are learned for every place and are the same in all
+// pictures. They begin as a wave of a length of its own in each channel, along the rows or the
+// columns, so that places near each other are alike.
 type coordinates struct{ height, width, channels int }
 
 func (l coordinates) reach() int { return 0 }
@@ -244,9 +252,9 @@ func (l coordinates) column(w constants) (column, error) {
 	}, err
 }
 
-// AttentionMaps returns where a pixel of each row of x looks in a block of the network, from 0: n × pixels
-// for each head, the weights of its attention, which are 0 at the pixel itself and at all that come later
-// and sum to 1 (to 0 for the first pixel).
+// AttentionMaps returns where a pixel of each row of x looks in a block of the network, from 0:
+// n × pixels for each head, the weights of its attention, which are 0 at the pixel itself and at
+// all that come later and sum to 1 (to 0 for the first pixel).
 func AttentionMaps(ctx context.Context, m *PixelSNAILModel, x mat.Matrix, block, row, column int) (heads []*mat.Dense, err error) {
 	o := m.Options
 	switch {

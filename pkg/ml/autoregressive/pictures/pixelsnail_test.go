@@ -65,7 +65,8 @@ func TestPixelSNAILNormalizes(t *testing.T) {
 	}
 }
 
-// At random weights: what is said of a pixel has a derivative of exactly 0 by itself and all that come later, and one that is not 0 by every pixel before it.
+// At random weights: what is said of a pixel has a derivative of exactly 0 by itself and all that
+// come later, and one that is not 0 by every pixel before it.
 func TestPixelSNAILSeesAllBeforeAndNothingElse(t *testing.T) {
 	for name, o := range snails() {
 		if o.NoAttention { // small kernels do not reach everything
@@ -94,7 +95,8 @@ func TestPixelSNAILSeesAllBeforeAndNothingElse(t *testing.T) {
 	}
 }
 
-// The cached walk says the same as the pass over the whole picture, and draws the same pictures as the naive loop.
+// The cached walk says the same as the pass over the whole picture, and draws the same pictures as
+// the naive loop.
 func TestPixelSNAILWalks(t *testing.T) {
 	for name, o := range snails() {
 		const h, w = 4, 5
@@ -147,7 +149,8 @@ func TestPixelSNAILWalks(t *testing.T) {
 	}
 }
 
-// The first pixel is five rows above the last: beyond the kernels, whose derivative by it is exactly 0, and within the attention's reach.
+// The first pixel is five rows above the last: beyond the kernels, whose derivative by it is
+// exactly 0, and within the attention's reach.
 func TestAttentionReachesWhatKernelsDoNot(t *testing.T) {
 	x := check.Symbols(7, 20, 24, 2)
 	o := smallSNAIL(5)
@@ -351,8 +354,8 @@ func BenchmarkPixelSNAILSample28(b *testing.B) {
 	}
 }
 
-// The defaults on the digits, and without attention; one to three minutes each on two cores, so only on demand: LATENT_LONG=1 and -timeout 30m, or one by
-// -run TestPixelSNAILOnDigits/seed_0.
+// The defaults on the digits, and without attention; one to three minutes each on two cores, so
+// only on demand: LATENT_LONG=1 and -timeout 30m, or one by -run TestPixelSNAILOnDigits/seed_0.
 func TestPixelSNAILOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("set LATENT_LONG=1 to train on the digits")

@@ -49,7 +49,8 @@ func (c *canvas) sum(a, b sheet) sheet { return c.apply(sum, a.channels, a, b) }
 // join puts the channels of two sheets side by side.
 func (c *canvas) join(a, b sheet) sheet { return c.apply(join, a.channels+b.channels, a, b) }
 
-// tanhGate is tanh of the first half of the channels times σ of the second (van den Oord et al., 2016).
+// tanhGate is tanh of the first half of the channels times σ of the second (van den Oord et al.,
+// 2016).
 func (c *canvas) tanhGate(in sheet) sheet { return c.apply(tanhGate, in.channels/2, in) }
 
 // linearGate is the first half times σ of the second.

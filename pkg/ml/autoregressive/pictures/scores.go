@@ -9,8 +9,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Scores returns the Fisher score of each row, n × the number of weights, in their order, each matrix row by row: the gradient of log p, a pass there and back for every row. A model
-// of classes has none without labels.
+// Scores returns the Fisher score of each row, n × the number of weights, in their order, each
+// matrix row by row: the gradient of log p, a pass there and back for every row. A model of classes
+// has none without labels.
 func (m *PictureModel[O]) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	c, like, _, err := m.build()
 	if err != nil {

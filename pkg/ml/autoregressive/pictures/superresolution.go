@@ -16,12 +16,16 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// SuperResolution models a picture given a smaller one of it, log p(high | low). Its network is a PixelSNAIL that goes through the high picture row by row and beside what is before a pixel
-// sees the whole low picture, by convolutions without a mask (after van den Oord et al., 2016, and Dahl, Norouzi & Shlens, 2017).
+// SuperResolution models a picture given a smaller one of it, log p(high | low). Its network is a
+// PixelSNAIL that goes through the high picture row by row and beside what is before a pixel sees
+// the whole low picture, by convolutions without a mask (after van den Oord et al., 2016, and Dahl,
+// Norouzi & Shlens, 2017).
 //
-// Interlaced, the low picture is every Factor-th pixel of every Factor-th row of the high one. These pixels cost nothing any more, and with any model of low pictures
-// log p(low) + log p(high | low) is the likelihood of the high picture: see Hierarchy. With Means the low picture are the means of blocks of Factor×Factor pixels. They say something of
-// every pixel and decide none, so that all are counted.
+// Interlaced, the low picture is every Factor-th pixel of every Factor-th row of the high one.
+// These pixels cost nothing any more, and with any model of low pictures log p(low) + log p(high |
+// low) is the likelihood of the high picture: see Hierarchy. With Means the low picture are the
+// means of blocks of Factor×Factor pixels. They say something of every pixel and decide none, so
+// that all are counted.
 //
 // The loss is −log p(high | low) in nats, the mean over the pictures of a minibatch.
 type SuperResolution struct {
@@ -50,8 +54,8 @@ func init() { ml.Register[SuperResolutionModel]("pictures.SuperResolutionModel")
 
 const superMethod = "pictures.SuperResolution"
 
-// Fit trains on the rows of x, the high pictures, with validation data where Network.Train has them.
-// Errors are those of PixelCNN.Fit.
+// Fit trains on the rows of x, the high pictures, with validation data where Network.Train has
+// them. Errors are those of PixelCNN.Fit.
 func (o SuperResolution) Fit(ctx context.Context, x mat.Matrix) (*SuperResolutionModel, error) {
 	return neural.Last(o.Iterate(ctx, x))
 }
@@ -176,7 +180,8 @@ func (o SuperResolution) lower(x *mat.Dense) *mat.Dense {
 	return low
 }
 
-// spread lays low pictures out at the size of the high ones, as the network sees them: the value, from −1 to 1, and a 1 where it is one. Interlaced, other places are 0.
+// spread lays low pictures out at the size of the high ones, as the network sees them: the value,
+// from −1 to 1, and a 1 where it is one. Interlaced, other places are 0.
 func (o SuperResolution) spread(low *mat.Dense) *neural.Array {
 	f, k := o.Network.frame(), o.Factor
 	n := low.RawMatrix().Rows
@@ -226,7 +231,8 @@ func (o SuperResolution) network() (*canvas, likelihood) {
 }
 
 // logProb is Σ over the counted pixels of log p(pixel | those before, low).
-func (o SuperResolution) logProb(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node { // [b, height, width] to [b]
+// Shapes: [b, height, width] to [b].
+func (o SuperResolution) logProb(s *model.Scope, c *canvas, like likelihood, x *graph.Node, p pass) *graph.Node {
 	each := like.logProb(outputs(s, c, like.levels(), x, p), x)
 	counted := graph.Reshape(graph.Const(x.Graph(), o.counted()), 1, o.Network.Height, o.Network.Width)
 	return graph.ReduceSum(graph.Mul(each, counted), -1, -2)
@@ -245,8 +251,9 @@ func (m *SuperResolutionModel) build() (*canvas, likelihood, []column, error) {
 	})
 }
 
-// LogProb returns log p(high | low) of each row of x, a high picture that holds its low one, in nats. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for another number
-// of columns, and those of ml.Dense.
+// LogProb returns log p(high | low) of each row of x, a high picture that holds its low one, in
+// nats. Errors are ml.ErrParameter for an entry out of range, ml.ErrShape for another number of
+// columns, and those of ml.Dense.
 func (m *SuperResolutionModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	c, like, _, err := m.build()
 	if err != nil {
@@ -273,8 +280,9 @@ func (m *SuperResolutionModel) LogProb(ctx context.Context, x mat.Matrix) ([]flo
 	return mat.Col(nil, 0, out[0]), nil
 }
 
-// Sample draws a high picture for each row of low. Interlaced, it holds the low picture exactly; with Means nothing forces its means to be those of low. A picture depends on its row,
-// the seed and its number alone.
+// Sample draws a high picture for each row of low. Interlaced, it holds the low picture exactly;
+// with Means nothing forces its means to be those of low. A picture depends on its row, the seed
+// and its number alone.
 func (m *SuperResolutionModel) Sample(ctx context.Context, low mat.Matrix, seed uint64) (*mat.Dense, error) {
 	c, like, columns, err := m.build()
 	if err != nil {
@@ -328,7 +336,8 @@ func (m *SuperResolutionModel) Sample(ctx context.Context, low mat.Matrix, seed 
 //
 //	log p(x) = log p(low) + log p(x | low)
 //
-// with the low picture interlaced, a part of the pixels, so that the sum is the exact likelihood of the picture. What it changes is the order of the pixels: the coarse ones come first.
+// with the low picture interlaced, a part of the pixels, so that the sum is the exact likelihood of
+// the picture. What it changes is the order of the pixels: the coarse ones come first.
 type Hierarchy struct {
 	Coarse PixelSNAIL // of the low pictures; Height and Width are found
 	Fine   SuperResolution
@@ -342,9 +351,9 @@ type HierarchyModel struct {
 
 func init() { ml.Register[HierarchyModel]("pictures.HierarchyModel") }
 
-// Fit trains both models on the rows of x, one after the other; the validation data of each are those of
-// its own Train, as high pictures for both. Errors are those of PixelCNN.Fit; when ctx ends, the model so
-// far comes with its error once the coarse model is trained.
+// Fit trains both models on the rows of x, one after the other; the validation data of each are
+// those of its own Train, as high pictures for both. Errors are those of PixelCNN.Fit; when ctx
+// ends, the model so far comes with its error once the coarse model is trained.
 func (o Hierarchy) Fit(ctx context.Context, x mat.Matrix) (*HierarchyModel, error) {
 	if o.Fine.Low == Means {
 		return nil, ml.BadParameter("pictures.Hierarchy", "Fine.Low", `"means"`, `"interlaced": means are no pixels, and their likelihood could not be added`)
@@ -407,7 +416,8 @@ func (m *HierarchyModel) Parts(ctx context.Context, x mat.Matrix) (coarse, fine 
 	return coarse, fine, err
 }
 
-// Sample draws n pictures: a low one each, and then the rest. A picture depends on the seed and its number alone.
+// Sample draws n pictures: a low one each, and then the rest. A picture depends on the seed and its
+// number alone.
 func (m *HierarchyModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	low, err := m.Coarse.Sample(ctx, n, seed)
 	if err != nil {

@@ -43,7 +43,8 @@ func supers() map[string]SuperResolution {
 	return map[string]SuperResolution{"interlaced": {Network: n}, "means": {Low: Means, Network: n}, "three levels": {Network: levels}}
 }
 
-// Given its low picture the probabilities of all high pictures sum to 1: of those that hold it where it is interlaced, of all where it is means.
+// Given its low picture the probabilities of all high pictures sum to 1: of those that hold it
+// where it is interlaced, of all where it is means.
 func TestSuperResolutionNormalizes(t *testing.T) {
 	for name, o := range supers() {
 		levels := max(o.Network.Levels, 2)
@@ -115,7 +116,8 @@ func TestHierarchyNormalizes(t *testing.T) {
 	}
 }
 
-// What is said of a pixel depends on the low picture, wherever that is, and on no pixel of the high one at or after it.
+// What is said of a pixel depends on the low picture, wherever that is, and on no pixel of the high
+// one at or after it.
 func TestSuperResolutionSeesNothingItMustNot(t *testing.T) {
 	for name, o := range supers() {
 		o.Network.Height, o.Network.Width = 4, 4
@@ -162,7 +164,8 @@ func TestSuperResolutionSeesNothingItMustNot(t *testing.T) {
 	}
 }
 
-// A walk says what the pass over the whole picture says; samples hold the low picture and follow the model.
+// A walk says what the pass over the whole picture says; samples hold the low picture and follow
+// the model.
 func TestSuperResolutionSamples(t *testing.T) {
 	for name, o := range supers() {
 		levels := max(o.Network.Levels, 2)
@@ -313,8 +316,9 @@ func TestSuperResolutionRefuses(t *testing.T) {
 	}
 }
 
-// The bits of topic 25, coarse and fine, with the defaults; three to six minutes a seed on two cores, so only on demand: LATENT_LONG=1 and -timeout 30m, or one by
-// -run TestHierarchyOnDigits/seed_0.
+// The bits of topic 25, coarse and fine, with the defaults; three to six minutes a seed on two
+// cores, so only on demand: LATENT_LONG=1 and -timeout 30m, or one by -run
+// TestHierarchyOnDigits/seed_0.
 func TestHierarchyOnDigits(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("set LATENT_LONG=1 to train on the digits")

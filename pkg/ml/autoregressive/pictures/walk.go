@@ -6,9 +6,11 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Walk gives the conditionals of pictures pixel by pixel, in the order in which they are generated, one picture after another. At each pixel a layer computes the one column that is
-// new from the columns that it has, so that a whole picture costs about as much as one pass of the network. It is plain Go on float32, and every product and sum is rounded in
-// one order: a Walk finds the same bits on every machine, which sampling and coding need.
+// Walk gives the conditionals of pictures pixel by pixel, in the order in which they are generated,
+// one picture after another. At each pixel a layer computes the one column that is new from the
+// columns that it has, so that a whole picture costs about as much as one pass of the network. It
+// is plain Go on float32, and every product and sum is rounded in one order: a Walk finds the same
+// bits on every machine, which sampling and coding need.
 //
 // Predict and Observe take turns. A Walk is for one goroutine.
 type Walk struct {
@@ -82,7 +84,8 @@ func (w *Walk) output() []float32 {
 	return w.grids[len(w.grids)-1].at(y, x)
 }
 
-// sweep computes the sheets of a moment over whole rows, each before the next sheet: they may be read ahead.
+// sweep computes the sheets of a moment over whole rows, each before the next sheet: they may be
+// read ahead.
 func (w *Walk) sweep(known moment, from, to int) {
 	for i, s := range w.canvas.sheets[1:] {
 		for y := from; s.known == known && y < to; y++ {
@@ -111,7 +114,8 @@ func (w *Walk) place(y, x int) place {
 	return p
 }
 
-// Predict fills p, of as many numbers as there are levels, with the probabilities of the next pixel's.
+// Predict fills p, of as many numbers as there are levels, with the probabilities of the next
+// pixel's.
 func (w *Walk) Predict(p []float64) error {
 	if len(p) != w.like.levels() {
 		return ml.BadShape("pictures.Walk.Predict", "p has %d numbers for %d levels", len(p), w.like.levels())
@@ -120,7 +124,8 @@ func (w *Walk) Predict(p []float64) error {
 	return nil
 }
 
-// Observe says what the pixel is, and goes on to the next; after the last to the first of another picture of the same class. A value that is no level is taken as the nearest.
+// Observe says what the pixel is, and goes on to the next; after the last to the first of another
+// picture of the same class. A value that is no level is taken as the nearest.
 func (w *Walk) Observe(level int) {
 	levels := w.like.levels()
 	w.output() // the layers' columns of this pixel, which later ones read

@@ -17,17 +17,19 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// CharRNN is a recurrent network that predicts each character of a text from all before it (Sutskever, Martens & Hinton, 2011; Graves, 2013). The state h of its cells takes in
-// one character after another, and says what may come next:
+// CharRNN is a recurrent network that predicts each character of a text from all before it
+// (Sutskever, Martens & Hinton, 2011; Graves, 2013). The state h of its cells takes in one
+// character after another, and says what may come next:
 //
 //	h_t = cell(x_t, h_{t−1}),    log p(x_{t+1} | x_1 … x_t) = log softmax(h_t V + b)
 //
-// It trains on windows of Sequence characters, each from a state of zeros, and propagates the gradient through all of a window (truncated backpropagation through time, Williams &
-// Peng, 1990). The loss is −log p in nats, the mean over the characters of a minibatch, the first of a window included, of which it sees nothing. Afterwards the state is carried along a text of any
-// length.
+// It trains on windows of Sequence characters, each from a state of zeros, and propagates the
+// gradient through all of a window (truncated backpropagation through time, Williams & Peng, 1990).
+// The loss is −log p in nats, the mean over the characters of a minibatch, the first of a window
+// included, of which it sees nothing. Afterwards the state is carried along a text of any length.
 //
-// A character is a Unicode code point. A step of training costs O(Batch · Sequence · Layers · Hidden²), one character afterwards O(Layers · Hidden²) and no memory beside
-// the state.
+// A character is a Unicode code point. A step of training costs O(Batch · Sequence · Layers ·
+// Hidden²), one character afterwards O(Layers · Hidden²) and no memory beside the state.
 type CharRNN struct {
 	Cell     Cell    // GRU, LSTM or Elman; "" means GRU
 	Hidden   int     // units of a layer; 0 means 128
@@ -36,19 +38,24 @@ type CharRNN struct {
 	Sequence int     // characters of a window; 0 means 64, at least 2
 	Dropout  float64 // share of each layer's outputs left out, the same ones all along a window (Gal & Ghahramani, 2016); 0 means none
 
-	// RecurrentDropout is the share of candidates left out at each step: those units keep what they remember, of which a gate forgets its part (Semeniuta, Severyn & Barth, 2016). 0 means none.
+	// RecurrentDropout is the share of candidates left out at each step: those units keep what they
+	// remember, of which a gate forgets its part (Semeniuta, Severyn & Barth, 2016). 0 means none.
 	RecurrentDropout float64
 
-	Vocabulary string       // characters that can occur; "" means those of the text
-	Validation string       // a text of the same vocabulary, to validate on; "" means none
-	Train      neural.Train // 0 means 4,000 steps of 16 windows, or all if there are fewer, at a rate of 8e-3 that falls along a cosine, with gradients of norm 1 at most
+	Vocabulary string // characters that can occur; "" means those of the text
+	Validation string // a text of the same vocabulary, to validate on; "" means none
+	// 0 means 4,000 steps of 16 windows, or all if there are fewer, at a rate of 8e-3 that falls
+	// along a cosine, with gradients of norm 1 at most
+	Train neural.Train
 
-	// Start is a model to begin with instead of random weights: of the same cell, sizes and vocabulary, which are taken from it where they are not set. To go on with an interrupted training to the
-	// very same numbers is what Train.Checkpoint is for.
+	// Start is a model to begin with instead of random weights: of the same cell, sizes and
+	// vocabulary, which are taken from it where they are not set. To go on with an interrupted
+	// training to the very same numbers is what Train.Checkpoint is for.
 	Start *CharRNNModel
 }
 
-// CharRNNModel is a trained CharRNN. It is a model in the sense of pkg/ml/coding: Alphabet and Start give it symbol by symbol.
+// CharRNNModel is a trained CharRNN. It is a model in the sense of pkg/ml/coding: Alphabet and
+// Start give it symbol by symbol.
 type CharRNNModel struct {
 	neural.Trained
 	Cell                  Cell
@@ -62,8 +69,10 @@ type CharRNNModel struct {
 
 func init() { ml.Register[CharRNNModel]("text.CharRNNModel") }
 
-// Fit trains on a text. The error is ml.ErrParameter for an option out of range and for a character that is not in Vocabulary (with its place), ml.ErrShape for a text shorter than
-// Sequence, ml.ErrEmpty for one of no characters, a *neural.Diverged, and ctx.Err() along with the model so far.
+// Fit trains on a text. The error is ml.ErrParameter for an option out of range and for a character
+// that is not in Vocabulary (with its place), ml.ErrShape for a text shorter than Sequence,
+// ml.ErrEmpty for one of no characters, a *neural.Diverged, and ctx.Err() along with the model so
+// far.
 func (c CharRNN) Fit(ctx context.Context, text string) (*CharRNNModel, error) {
 	return neural.Last(c.Iterate(ctx, text))
 }
@@ -72,7 +81,8 @@ func (c CharRNN) Fit(ctx context.Context, text string) (*CharRNNModel, error) {
 func (c CharRNN) Iterate(ctx context.Context, text string) iter.Seq2[*CharRNNModel, error] {
 	return neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *CharRNNModel, error) {
 		n, v, p, err := c.problem(text)
-		// On Shakespeare many steps with few windows did better than few with many, which took longer.
+		// On Shakespeare many steps with few windows did better than few with many, which took
+		// longer.
 		t := c.Train.Or(neural.Train{Steps: 4000, Batch: 16, LearningRate: 8e-3, Schedule: neural.Cosine, ClipNorm: 1})
 		return t, p, func(r neural.Trained) *CharRNNModel {
 			return &CharRNNModel{Trained: r, Cell: n.cell, Hidden: n.hidden, Layers: n.layers, Embed: n.embed, Vocabulary: string(v.characters)}
@@ -232,12 +242,14 @@ func float32s(w neural.Weights) func(name string, rows, cols int) []float32 {
 // Alphabet is the number of characters that can occur; symbol k is the k-th of Vocabulary.
 func (m *CharRNNModel) Alphabet() int { return len([]rune(m.Vocabulary)) }
 
-// Symbols numbers the characters of a text, for Start and for pkg/ml/coding. The error is that of Fit for a character that is not in the vocabulary.
+// Symbols numbers the characters of a text, for Start and for pkg/ml/coding. The error is that of
+// Fit for a character that is not in the vocabulary.
 func (m *CharRNNModel) Symbols(text string) ([]int, error) {
 	return newVocabulary(m.Vocabulary).symbols("text.CharRNNModel.Symbols", "the text", text)
 }
 
-// Start returns a predictor that has seen nothing yet. A model that was put together by hand, with weights that do not fit, gives one whose Predict is an error.
+// Start returns a predictor that has seen nothing yet. A model that was put together by hand, with
+// weights that do not fit, gives one whose Predict is an error.
 func (m *CharRNNModel) Start() symbol.Predictor {
 	w, _, err := m.walker("text.CharRNNModel.Start")
 	if err != nil {
@@ -260,8 +272,9 @@ func (m *CharRNNModel) LogProb(ctx context.Context, text string) ([]float64, err
 	return logProbs(ctx, w, symbols)
 }
 
-// Bits reads a text to its end and returns the mean of −log₂ p of its characters, and how many there were. The state is all that is kept of the text. Where ctx ends first the mean
-// is that so far, beside ctx.Err().
+// Bits reads a text to its end and returns the mean of −log₂ p of its characters, and how many
+// there were. The state is all that is kept of the text. Where ctx ends first the mean is that so
+// far, beside ctx.Err().
 func (m *CharRNNModel) Bits(ctx context.Context, text io.Reader) (perCharacter float64, characters int, err error) {
 	const method = "text.CharRNNModel.Bits"
 	w, v, err := m.walker(method)
@@ -279,8 +292,8 @@ func (m *CharRNNModel) Sample(ctx context.Context, n int, seed uint64) (string, 
 	return m.Write(ctx, Writing{Length: n, Seed: seed})
 }
 
-// Write continues a prompt. The state is carried along, a character costs one step. The text is the same
-// on every machine; where ctx ends first it is what there is so far, beside ctx.Err().
+// Write continues a prompt. The state is carried along, a character costs one step. The text is the
+// same on every machine; where ctx ends first it is what there is so far, beside ctx.Err().
 func (m *CharRNNModel) Write(ctx context.Context, how Writing) (string, error) {
 	const method = "text.CharRNNModel.Write"
 	w, v, err := m.walker(method)
@@ -290,7 +303,8 @@ func (m *CharRNNModel) Write(ctx context.Context, how Writing) (string, error) {
 	return v.write(ctx, method, w, how)
 }
 
-// Activations returns the state of every unit after each character: one row a character, the units of the first layer first.
+// Activations returns the state of every unit after each character: one row a character, the units
+// of the first layer first.
 func (m *CharRNNModel) Activations(ctx context.Context, text string) (*mat.Dense, error) {
 	const method = "text.CharRNNModel.Activations"
 	w, v, err := m.walker(method)
@@ -317,9 +331,11 @@ func (m *CharRNNModel) Activations(ctx context.Context, text string) (*mat.Dense
 	return out, nil
 }
 
-// Sensitivity says how much a prediction depends on the character k places before it, for k from 1 to length−1: the Frobenius norm of ∂ logits / ∂ x, x being the character's indicators, as the root of the mean
-// of its square over windows of the text, at most 64 of them. Of each window's Jacobian one random combination of rows is taken, with signs from the seed, whose square has the right mean. The
-// errors are those of Fit for the text.
+// Sensitivity says how much a prediction depends on the character k places before it, for k from 1
+// to length−1: the Frobenius norm of ∂ logits / ∂ x, x being the character's indicators, as the
+// root of the mean of its square over windows of the text, at most 64 of them. Of each window's
+// Jacobian one random combination of rows is taken, with signs from the seed, whose square has the
+// right mean. The errors are those of Fit for the text.
 func (m *CharRNNModel) Sensitivity(ctx context.Context, text string, length int, seed uint64) ([]float64, error) {
 	const method = "text.CharRNNModel.Sensitivity"
 	if _, _, err := m.walker(method); err != nil {

@@ -48,7 +48,8 @@ func TestCharRNNLearnsByHeart(t *testing.T) {
 	}
 }
 
-// A character after a pause decides what follows the pause: the state must carry it. An untrained share of 1 bit in two characters is what is left to a model without memory.
+// A character after a pause decides what follows the pause: the state must carry it. An untrained
+// share of 1 bit in two characters is what is left to a model without memory.
 func TestCharRNNRemembers(t *testing.T) {
 	var text strings.Builder
 	for i := range 400 {
@@ -70,7 +71,8 @@ func randomCharRNN(t *testing.T) *CharRNNModel {
 	return mustCharRNN(t, CharRNN{Hidden: 8, Layers: 2, Embed: 4, Sequence: 8, Train: neural.Train{Steps: 5, Batch: 4, LearningRate: 0.1}}, "abcdé\n abba\ncdé dcba éé")
 }
 
-// The conditionals of the next character sum to 1 after any text, and log p of a text is that of its parts: the probabilities of all texts of three characters sum to 1.
+// The conditionals of the next character sum to 1 after any text, and log p of a text is that of
+// its parts: the probabilities of all texts of three characters sum to 1.
 func TestCharRNNNormalizes(t *testing.T) {
 	fit := randomCharRNN(t)
 	total, characters := 0.0, []rune(fit.Vocabulary)
@@ -229,7 +231,8 @@ func TestCharRNNGoesOn(t *testing.T) {
 	}
 }
 
-// A training that starts with a model's weights begins at that model's loss, and refuses a model that does not fit.
+// A training that starts with a model's weights begins at that model's loss, and refuses a model
+// that does not fit.
 func TestCharRNNStarts(t *testing.T) {
 	text := strings.Repeat(rhyme, 20)
 	c := CharRNN{Hidden: 16, Sequence: 51, Train: neural.Train{Steps: 80, Batch: 16, LearningRate: 0.02}}
@@ -245,7 +248,8 @@ func TestCharRNNStarts(t *testing.T) {
 	}
 }
 
-// The sensitivity is the norm of the Jacobian that finite differences give, up to the chance in the signs.
+// The sensitivity is the norm of the Jacobian that finite differences give, up to the chance in the
+// signs.
 func TestCharRNNSensitivity(t *testing.T) {
 	fit := randomCharRNN(t)
 	text := strings.Repeat("abba\ncd é", 10)
@@ -253,7 +257,8 @@ func TestCharRNNSensitivity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// By finite differences of an indicator, in the steps in Go, the mean over windows and all rows of the Jacobian.
+	// By finite differences of an indicator, in the steps in Go, the mean over windows and all rows
+	// of the Jacobian.
 	w, v, err := fit.walker("test")
 	if err != nil {
 		t.Fatal(err)
@@ -417,7 +422,8 @@ func TestCharRNNCancelled(t *testing.T) {
 	}
 }
 
-// The network that ships with the library, on the text that it was not trained on: the last 5 %, of which the first characters are of a play that it knows the beginning of.
+// The network that ships with the library, on the text that it was not trained on: the last 5 %, of
+// which the first characters are of a play that it knows the beginning of.
 func TestShippedShakespeare(t *testing.T) {
 	const path = "testdata/shakespeare-gru.zip"
 	m, err := ml.Load[CharRNNModel](path)

@@ -11,7 +11,8 @@ import (
 // quick trains for a moment, on the pure-Go backend: an example must be quick.
 var quick = neural.Train{Steps: 100, Batch: 16, LearningRate: 0.03, Schedule: neural.Cosine, EMA: 0.9, Backend: "go"}
 
-// The network of a small WaveNet sees eight characters, more than the six after which tick becomes tock.
+// The network of a small WaveNet sees eight characters, more than the six after which tick becomes
+// tock.
 func ExampleWaveNet() {
 	ctx := context.Background()
 	rhythm := ""

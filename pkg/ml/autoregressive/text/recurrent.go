@@ -13,16 +13,20 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 )
 
-// Cell is how a recurrent network makes its next state h′ of its state h and its input x. σ is 1/(1+e⁻ᵃ), ∘ the product of each number with each; every W, U and b of its own.
+// Cell is how a recurrent network makes its next state h′ of its state h and its input x. σ is
+// 1/(1+e⁻ᵃ), ∘ the product of each number with each; every W, U and b of its own.
 type Cell string
 
 const (
-	// GRU, the gated recurrent unit (Cho et al., 2014): h′ = (1−z)∘n + z∘h with gates r, z = σ(xW + hU + b) and the candidate n = tanh(xW + b + r∘(hU + c)).
+	// GRU, the gated recurrent unit (Cho et al., 2014): h′ = (1−z)∘n + z∘h with gates r,
+	// z = σ(xW + hU + b) and the candidate n = tanh(xW + b + r∘(hU + c)).
 	GRU Cell = "gru"
-	// LSTM, long short-term memory (Hochreiter & Schmidhuber, 1997; Gers et al., 2000): i, f, o = σ(xW + hU + b), g = tanh(xW + hU + b), c′ = f∘c + i∘g,
-	// h′ = o∘tanh(c′). The forget gates f start near 1 (b = 1).
+	// LSTM, long short-term memory (Hochreiter & Schmidhuber, 1997; Gers et al., 2000): i, f,
+	// o = σ(xW + hU + b), g = tanh(xW + hU + b), c′ = f∘c + i∘g, h′ = o∘tanh(c′). The forget gates
+	// f start near 1 (b = 1).
 	LSTM Cell = "lstm"
-	// Elman is the simple network (Elman, 1990): h′ = tanh(xW + hU + b). Its gradients vanish or explode with distance, which is why there are gates.
+	// Elman is the simple network (Elman, 1990): h′ = tanh(xW + hU + b). Its gradients vanish or
+	// explode with distance, which is why there are gates.
 	Elman Cell = "elman"
 )
 
@@ -37,14 +41,16 @@ func (c Cell) blocks() int {
 	return 1
 }
 
-// recurrent is a stack of recurrent layers over symbols, as its graph and its steps in Go are built from it.
+// recurrent is a stack of recurrent layers over symbols, as its graph and its steps in Go are built
+// from it.
 type recurrent struct {
 	cell                           Cell
 	symbols, hidden, layers, embed int
 	dropout, recurrentDropout      float64
 }
 
-// noise is what a training with dropout draws for each window: a number for each unit of a layer, and one for each of its units at each place.
+// noise is what a training with dropout draws for each window: a number for each unit of a layer,
+// and one for each of its units at each place.
 func (n *recurrent) noise(length int) (noise []neural.Noise) {
 	for range n.layers {
 		if n.dropout > 0 {
@@ -62,8 +68,9 @@ func (n *recurrent) oneHot(x *graph.Node) *graph.Node { // [b, l] to [l, b, symb
 	return graph.OneHot(graph.Transpose(x, 0, 1), n.symbols, dtypes.Float32)
 }
 
-// logits are those of the symbol at each place, of which the network sees the ones before: at the first place it sees nothing, an input of zeros. noise is what n.noise asks for, nil leaves no unit
-// out.
+// logits are those of the symbol at each place, of which the network sees the ones before: at the
+// first place it sees nothing, an input of zeros. noise is what n.noise asks for, nil leaves no
+// unit out.
 func (n *recurrent) logits(s *model.Scope, x *graph.Node, noise []*graph.Node) *graph.Node { // [l, b, symbols] to the same
 	g, length, batch := x.Graph(), x.Shape().Dimensions[0], x.Shape().Dimensions[1]
 	h := graph.Concatenate([]*graph.Node{graph.Zeros(g, shapes.Make(dtypes.Float32, 1, batch, n.symbols)), graph.Slice(x, graph.AxisRange(0, length-1))}, 0)
@@ -103,10 +110,13 @@ func (n *recurrent) bias(s *model.Scope, g *graph.Graph, name string, width int,
 	return s.WithInitializer(start).VariableWithShape(name, shapes.Make(dtypes.Float32, width)).NodeValue(g)
 }
 
-// layer runs a cell along what the inputs gave. candidates, as large as the states, is what each step's candidates are multiplied by; nil is 1.
+// layer runs a cell along what the inputs gave. candidates, as large as the states, is what each
+// step's candidates are multiplied by; nil is 1.
 //
-// Autodiff has no gradient of a loop, and of a loop unrolled it makes a graph that takes a compiler half a minute. So the gradient is a loop of its own, backward in time, that gives
-// the gradients G of all that was added up at each step; those of the matrices are then products with all steps side by side, HᵀG.
+// Autodiff has no gradient of a loop, and of a loop unrolled it makes a graph that takes a compiler
+// half a minute. So the gradient is a loop of its own, backward in time, that gives the gradients G
+// of all that was added up at each step; those of the matrices are then products with all steps
+// side by side, HᵀG.
 func (n *recurrent) layer(s *model.Scope, fromInput, candidates *graph.Node) *graph.Node { // [l, b, blocks·hidden] to [l, b, hidden]
 	g := fromInput.Graph()
 	in := []*graph.Node{fromInput, n.variable(s, g, "recurrent", n.hidden, n.cell.blocks()*n.hidden)}
@@ -185,8 +195,10 @@ func (n *recurrent) forward(x, carry, fixed []*graph.Node) (out, next []*graph.N
 	return []*graph.Node{h, h}, []*graph.Node{h} // twice: backward wants the state after the step too
 }
 
-// backward is the step of the gradient: x is that of the step's output, the state before and what forward put out after the state; carry comes from the step after. It puts out the gradients of
-// what input and state gave. fixed holds Uᵀ, and ones: a loop can't use constants from outside of it as GoMLX keeps them.
+// backward is the step of the gradient: x is that of the step's output, the state before and what
+// forward put out after the state; carry comes from the step after. It puts out the gradients of
+// what input and state gave. fixed holds Uᵀ, and ones: a loop can't use constants from outside of
+// it as GoMLX keeps them.
 func (n *recurrent) backward(x, carry, fixed []*graph.Node) (out, next []*graph.Node) {
 	less := func(a *graph.Node) *graph.Node { return graph.Sub(fixed[1], a) } // 1 − a
 	bend := func(a *graph.Node) *graph.Node { return less(graph.Mul(a, a)) }  // tanh′ by tanh
@@ -218,7 +230,8 @@ func (n *recurrent) backward(x, carry, fixed []*graph.Node) (out, next []*graph.
 	return []*graph.Node{up}, []*graph.Node{graph.Dot(up, fixed[0]).Product()}
 }
 
-// startingBias is 0, and 1 for the forget gates of an LSTM: what it has stored it keeps until it learns not to.
+// startingBias is 0, and 1 for the forget gates of an LSTM: what it has stored it keeps until it
+// learns not to.
 func (n *recurrent) startingBias(g *graph.Graph, shape shapes.Shape) *graph.Node {
 	b := make([]float32, shape.Dimensions[0])
 	if n.cell == LSTM {
@@ -240,7 +253,8 @@ type stepper struct {
 
 type stepLayer struct{ input, recurrent, biases, candidate []float32 }
 
-// newStepper takes the weights by the names that the graph gave them; get is nil for one that is missing or of another shape.
+// newStepper takes the weights by the names that the graph gave them; get is nil for one that is
+// missing or of another shape.
 func (n *recurrent) newStepper(method string, get func(name string, rows, cols int) []float32) (*stepper, error) {
 	var lost []string
 	take := func(name string, rows, cols int) []float32 {
@@ -283,7 +297,8 @@ func (n *recurrent) newStepper(method string, get func(name string, rows, cols i
 	return st, nil
 }
 
-// state is what a recurrent network knows of all symbols so far: it is its own cache, and a step costs the same at every place.
+// state is what a recurrent network knows of all symbols so far: it is its own cache, and a step
+// costs the same at every place.
 type state struct {
 	*stepper
 	h, c       [][]float32 // by layer

@@ -60,7 +60,8 @@ func (r reference) input() *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, len(r.X), len(r.X[0]))
 }
 
-// noise is what the reference's network draws, as constants: the rows of x differ in it as those of a minibatch do.
+// noise is what the reference's network draws, as constants: the rows of x differ in it as those of
+// a minibatch do.
 func (r reference) noise(n *recurrent, x *graph.Node) (noise []*graph.Node) {
 	length, batch := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
 	for i, z := range n.noise(length) {
@@ -126,7 +127,8 @@ func gradients(names []string, forward func(s *model.Scope, x *graph.Node) (logi
 	}
 }
 
-// Logits, loss and the hand-written gradient are JAX's, for every cell, one layer and two, with dropout and without, on both backends.
+// Logits, loss and the hand-written gradient are JAX's, for every cell, one layer and two, with
+// dropout and without, on both backends.
 func TestRecurrentAgainstJAX(t *testing.T) {
 	for name, n := range everyNetwork() {
 		r := references(t)[name]
@@ -146,7 +148,8 @@ func TestRecurrentAgainstJAX(t *testing.T) {
 	}
 }
 
-// The gradient of the loss along a random direction of the weights is the slope that two evaluations beside each other show.
+// The gradient of the loss along a random direction of the weights is the slope that two
+// evaluations beside each other show.
 func TestRecurrentGradientIsTheSlope(t *testing.T) {
 	for name, n := range everyNetwork() {
 		ref := references(t)[name]
@@ -187,7 +190,8 @@ func TestRecurrentGradientIsTheSlope(t *testing.T) {
 	}
 }
 
-// sequenceJacobian returns how much the logits at a place (row) change with the input at another (column): the largest derivative.
+// sequenceJacobian returns how much the logits at a place (row) change with the input at another
+// (column): the largest derivative.
 func sequenceJacobian(t *testing.T, backend string, w neural.Weights, in *tensors.Tensor, timeAxis int, logits func(s *model.Scope, x *graph.Node) *graph.Node) [][]float64 {
 	t.Helper()
 	length := in.Shape().Dimensions[timeAxis]
@@ -221,7 +225,8 @@ func sequenceJacobian(t *testing.T, backend string, w neural.Weights, in *tensor
 	return out
 }
 
-// jacobianIsCausal holds the derivatives by the same place, later ones and those farther back than reach to exactly 0, and at least a share of all others to something else.
+// jacobianIsCausal holds the derivatives by the same place, later ones and those farther back than
+// reach to exactly 0, and at least a share of all others to something else.
 func jacobianIsCausal(t *testing.T, name string, derivatives [][]float64, share float64, allowed func(at, from int) bool) {
 	t.Helper()
 	may, does := 0, 0
@@ -275,7 +280,8 @@ func TestRecurrentStepsAreTheGraph(t *testing.T) {
 	}
 }
 
-// A unit that is left out is so for a whole window, and the others are scaled by 1/(1 − share): with all kept the output's part is doubled, with none only its bias is left.
+// A unit that is left out is so for a whole window, and the others are scaled by 1/(1 − share):
+// with all kept the output's part is doubled, with none only its bias is left.
 func TestRecurrentDropout(t *testing.T) {
 	n := &recurrent{cell: GRU, symbols: 5, hidden: 4, layers: 1, dropout: 0.5}
 	ref := references(t)["gru 1 0"]

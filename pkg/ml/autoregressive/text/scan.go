@@ -8,7 +8,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// withGradient is f of in, with the gradient that vjp says: v is the gradient of what comes after with regard to f's result, and vjp returns that with regard to each of in. Both are given in's values.
+// withGradient is f of in, with the gradient that vjp says: v is the gradient of what comes after
+// with regard to f's result, and vjp returns that with regard to each of in. Both are given in's
+// values.
 func withGradient(in []*graph.Node, f func(in []*graph.Node) *graph.Node, vjp func(in []*graph.Node, v *graph.Node) []*graph.Node) *graph.Node {
 	values, grads := make([]*graph.Node, len(in)), make([]*graph.Node, len(in))
 	var path *graph.Node // a scalar 0 by which autodiff finds its way to every input
@@ -33,8 +35,9 @@ func withGradient(in []*graph.Node, f func(in []*graph.Node) *graph.Node, vjp fu
 	})
 }
 
-// scan calls step for one place of the first axis of all xs after another, with what the step before said to carry, and stacks what the steps put out. fixed goes to every step as it is. A step
-// makes no constants, see number.
+// scan calls step for one place of the first axis of all xs after another, with what the step
+// before said to carry, and stacks what the steps put out. fixed goes to every step as it is. A
+// step makes no constants, see number.
 func scan(backward bool, xs, carry, fixed []*graph.Node, step func(x, carry, fixed []*graph.Node) (out, next []*graph.Node)) (outs []*graph.Node) {
 	g, length := xs[0].Graph(), xs[0].Shape().Dimensions[0]
 	if !g.Backend().Capabilities().Operations[compute.OpTypeDynamicSlice] {
@@ -42,7 +45,8 @@ func scan(backward bool, xs, carry, fixed []*graph.Node, step func(x, carry, fix
 	}
 	// A step that is not used tells the shapes of the outputs.
 	out, _ := step(at(xs, 0), carry, fixed)
-	number := func(g *graph.Graph, v int) *graph.Node { return graph.Const(g, int32(v)) } // a new one each time: GoMLX keeps constants, and one made in a loop can't be seen from another
+	// A new one each time: GoMLX keeps constants, and one made in a loop can't be seen from another
+	number := func(g *graph.Graph, v int) *graph.Node { return graph.Const(g, int32(v)) }
 	state := append([]*graph.Node{number(g, 0)}, carry...)
 	for _, o := range out {
 		state = append(state, graph.Zeros(g, shapes.Make(o.DType(), append([]int{length}, o.Shape().Dimensions...)...)))

@@ -21,7 +21,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// vocabulary numbers the characters of a text: symbol k is the k-th, in the order of their code points.
+// vocabulary numbers the characters of a text: symbol k is the k-th, in the order of their code
+// points.
 type vocabulary struct {
 	characters []rune
 	symbol     map[rune]int
@@ -73,10 +74,10 @@ func (v vocabulary) unknown(method, what string, at int, before, rest string) er
 		fmt.Sprintf("one of the %d characters that the model knows", len(v.characters)))
 }
 
-// Numbers turns a text into one row of the numbers of its characters, as WaveNet takes sequences, and
-// returns the vocabulary, whose k-th character is symbol k: the characters of the given one, or of the text
-// where it is "". The error is ml.ErrParameter for a character that is not in the vocabulary (with its
-// place) or a vocabulary of one character, and ml.ErrEmpty for a text of none.
+// Numbers turns a text into one row of the numbers of its characters, as WaveNet takes sequences,
+// and returns the vocabulary, whose k-th character is symbol k: the characters of the given one, or
+// of the text where it is "". The error is ml.ErrParameter for a character that is not in the
+// vocabulary (with its place) or a vocabulary of one character, and ml.ErrEmpty for a text of none.
 func Numbers(text, vocabulary string) (*mat.Dense, string, error) {
 	const method = "text.Numbers"
 	v, err := vocabularyOf(method, vocabulary, text)
@@ -94,9 +95,9 @@ func Numbers(text, vocabulary string) (*mat.Dense, string, error) {
 	return x, string(v.characters), nil
 }
 
-// cut adds sequences of a length out of symbols to an array, so many symbols apart: a quarter of the
-// length for training, which then meets a symbol at several places of a window; the length itself, so that
-// they do not overlap, for validation.
+// cut adds sequences of a length out of symbols to an array, so many symbols apart: a quarter of
+// the length for training, which then meets a symbol at several places of a window; the length
+// itself, so that they do not overlap, for validation.
 func cut(a *neural.Array, symbols []int, length, apart int) {
 	for lo := 0; lo+length <= len(symbols); lo += apart {
 		for _, s := range symbols[lo : lo+length] {
@@ -105,7 +106,8 @@ func cut(a *neural.Array, symbols []int, length, apart int) {
 	}
 }
 
-// textData turns texts into the windows that a model trains and validates on. validation may be empty.
+// textData turns texts into the windows that a model trains and validates on. validation may be
+// empty.
 func textData(method string, v vocabulary, length int, text, validation string, p *neural.Problem) error {
 	symbols, err := v.symbols(method, "the text", text)
 	if err != nil {
@@ -196,9 +198,9 @@ func (v vocabulary) bits(ctx context.Context, method string, w walker, text io.R
 	return perCharacter / float64(max(characters, 1)), characters, ctx.Err()
 }
 
-// sample draws n symbols, each with probabilities ∝ p^(1/temperature), or the most probable each time
-// where temperature is 0. The t-th symbol uses the t-th random number of the seed, so that a sample is the
-// beginning of a longer one.
+// sample draws n symbols, each with probabilities ∝ p^(1/temperature), or the most probable each
+// time where temperature is 0. The t-th symbol uses the t-th random number of the seed, so that a
+// sample is the beginning of a longer one.
 func sample(ctx context.Context, method string, w walker, n int, temperature float64, r *rand.Rand) ([]int, error) {
 	if n < 1 {
 		return nil, ml.BadParameter(method, "n", n, "at least 1")

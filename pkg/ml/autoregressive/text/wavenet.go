@@ -21,25 +21,28 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// WaveNet predicts each symbol of a sequence by convolutions that look back and never ahead (van den Oord et al., 2016). A layer of dilation d joins what it has at t with what it had
-// at t−d, lets a gate decide, and adds the outcome to what goes on and to what goes out:
+// WaveNet predicts each symbol of a sequence by convolutions that look back and never ahead (van
+// den Oord et al., 2016). A layer of dilation d joins what it has at t with what it had at t−d,
+// lets a gate decide, and adds the outcome to what goes on and to what goes out:
 //
 //	a_t = tanh(W [h_{t−d}, h_t] + b) ∘ σ(V [h_{t−d}, h_t] + c),    h_t ← h_t + R a_t,    o_t ← o_t + S a_t
 //
-// With dilations 1, 2, 4, … the outcome depends on as many symbols as the dilations' sum and one more, a number that doubles with every layer. All places of a sequence are trained at once; p is the
-// softmax of two more layers on o. The loss is −log p in nats, the mean over the symbols of a minibatch. Before the beginning all is 0.
+// With dilations 1, 2, 4, … the outcome depends on as many symbols as the dilations' sum and one
+// more, a number that doubles with every layer. All places of a sequence are trained at once; p is
+// the softmax of two more layers on o. The loss is −log p in nats, the mean over the symbols of a
+// minibatch. Before the beginning all is 0.
 //
-// A row of x is a sequence of whole numbers from 0 to Levels−1. A text is one row, of the numbers of its
-// characters:
+// A row of x is a sequence of whole numbers from 0 to Levels−1. A text is one row, of the numbers
+// of its characters:
 //
 //	x, vocabulary, err := text.Numbers(text, "")
 //	net, err := text.WaveNet{Vocabulary: vocabulary}.Fit(ctx, x)
 //	logp, err := net.TextLogProb(ctx, "To be or not")
 //	more, err := net.Write(ctx, text.Writing{Prompt: "ROMEO:", Length: 200, Temperature: 0.8})
 //
-// Sampling keeps what each layer had in a queue as long as its dilation, so that a symbol costs one step
-// of each layer, O(Layers · Channels · (Channels + Skip)); Writing.Naively is the loop without queues, for
-// comparison.
+// Sampling keeps what each layer had in a queue as long as its dilation, so that a symbol costs one
+// step of each layer, O(Layers · Channels · (Channels + Skip)); Writing.Naively is the loop without
+// queues, for comparison.
 type WaveNet struct {
 	Levels     int    // values a symbol can take; 0 means 2, or the number of characters of Vocabulary
 	Channels   int    // of h and of a; 0 means 32
@@ -50,7 +53,8 @@ type WaveNet struct {
 	Train      neural.Train
 }
 
-// WaveNetModel is a trained WaveNet. It is a model in the sense of pkg/ml/coding: Alphabet and Start give it symbol by symbol.
+// WaveNetModel is a trained WaveNet. It is a model in the sense of pkg/ml/coding: Alphabet and
+// Start give it symbol by symbol.
 type WaveNetModel struct {
 	neural.Trained
 	Levels         int
@@ -66,11 +70,11 @@ type WaveNetModel struct {
 
 func init() { ml.Register[WaveNetModel]("text.WaveNetModel") }
 
-// Fit trains on sequences, the rows of x, or windows of them where they are longer than Sequence; with
-// validation data (Train.Validation, Train.Holdout) the weights kept are those of the report with the
-// lowest validation loss. The error is ml.ErrParameter for an option or an entry of x out of range,
-// ml.ErrShape for rows shorter than Sequence, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a
-// *neural.Diverged, and ctx.Err() along with the model so far.
+// Fit trains on sequences, the rows of x, or windows of them where they are longer than Sequence;
+// with validation data (Train.Validation, Train.Holdout) the weights kept are those of the report
+// with the lowest validation loss. The error is ml.ErrParameter for an option or an entry of x out
+// of range, ml.ErrShape for rows shorter than Sequence, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense
+// says, a *neural.Diverged, and ctx.Err() along with the model so far.
 func (w WaveNet) Fit(ctx context.Context, x mat.Matrix) (*WaveNetModel, error) {
 	return neural.Last(w.Iterate(ctx, x))
 }
@@ -153,8 +157,8 @@ func divideSequences(method string, t neural.Train, x *mat.Dense) (neural.Divide
 	return d, err
 }
 
-// cutRows cuts windows of a length out of rows, whole rows where they are no longer, so many symbols
-// apart.
+// cutRows cuts windows of a length out of rows, whole rows where they are no longer, so many
+// symbols apart.
 func cutRows(method string, x *mat.Dense, length, apart int) ([]*neural.Array, error) {
 	n, d := x.Dims()
 	if d < length {
@@ -282,7 +286,8 @@ func (n *waveNet) newSteps(method string, get func(name string, rows, cols int) 
 	return w, nil
 }
 
-// waveState is what a WaveNet has to keep of all symbols so far: of each layer, as many h as its dilation.
+// waveState is what a WaveNet has to keep of all symbols so far: of each layer, as many h as its
+// dilation.
 type waveState struct {
 	*waveSteps
 	queue          [][][]float32 // by layer: a ring of h
@@ -354,7 +359,8 @@ func (s *waveState) scores() []float32 {
 	return s.logit
 }
 
-// naive is a walker without queues: for each symbol it computes again all that the symbol depends on.
+// naive is a walker without queues: for each symbol it computes again all that the symbol depends
+// on.
 type naive struct {
 	*waveSteps
 	past []int
@@ -430,7 +436,8 @@ func (m *WaveNetModel) Symbols(text string) ([]int, error) {
 	return newVocabulary(m.Vocabulary).symbols("text.WaveNetModel.Symbols", "the text", text)
 }
 
-// Start returns a predictor that has seen nothing yet. A model that was put together by hand, with weights that do not fit, gives one whose Predict is an error.
+// Start returns a predictor that has seen nothing yet. A model that was put together by hand, with
+// weights that do not fit, gives one whose Predict is an error.
 func (m *WaveNetModel) Start() symbol.Predictor {
 	w, err := m.stepper("text.WaveNetModel.Start")
 	if err != nil {
@@ -439,7 +446,8 @@ func (m *WaveNetModel) Start() symbol.Predictor {
 	return walk{w.start()}
 }
 
-// LogProb returns log p of each row, in nats. Errors are ml.ErrParameter for an entry out of range and those of ml.Dense; rows may have any length.
+// LogProb returns log p of each row, in nats. Errors are ml.ErrParameter for an entry out of range
+// and those of ml.Dense; rows may have any length.
 func (m *WaveNetModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	const method = "text.WaveNetModel.LogProb"
 	w, err := m.stepper(method)
@@ -504,7 +512,8 @@ func (m *WaveNetModel) TextLogProb(ctx context.Context, text string) ([]float64,
 	return logProbs(ctx, w.start(), symbols)
 }
 
-// Bits reads a text to its end and returns the mean of −log₂ p of its characters, and how many there were. Where ctx ends first the mean is that so far, beside ctx.Err().
+// Bits reads a text to its end and returns the mean of −log₂ p of its characters, and how many
+// there were. Where ctx ends first the mean is that so far, beside ctx.Err().
 func (m *WaveNetModel) Bits(ctx context.Context, text io.Reader) (perCharacter float64, characters int, err error) {
 	const method = "text.WaveNetModel.Bits"
 	w, v, err := m.text(method)

@@ -42,7 +42,8 @@ func TestWaveNetAgainstJAX(t *testing.T) {
 	}
 }
 
-// Every logit depends on as many symbols before as the dilations reach, and on no other, exactly: for one layer, two and three, and for a single layer of any dilation, which sees two. Where all
+// Every logit depends on as many symbols before as the dilations reach, and on no other, exactly:
+// for one layer, two and three, and for a single layer of any dilation, which sees two. Where all
 // units of the last layers are off a derivative is 0 that might not be.
 func TestWaveNetSeesNothingItMustNot(t *testing.T) {
 	r := references(t)["wavenet"]
@@ -61,7 +62,8 @@ func TestWaveNetSeesNothingItMustNot(t *testing.T) {
 	}
 }
 
-// The steps in Go, with queues and without, say what the graph says; with queues and without it is the same to the last bit.
+// The steps in Go, with queues and without, say what the graph says; with queues and without it is
+// the same to the last bit.
 func TestWaveNetStepsAreTheGraph(t *testing.T) {
 	n, r := smallWaveNet(), references(t)["wavenet"]
 	w, err := n.newSteps("test", float32s(r.weights()))
@@ -142,7 +144,8 @@ func TestWaveNetText(t *testing.T) {
 	}
 }
 
-// On sequences: all 3⁴ of them have a probability of 1 together, and what follows from what came two before is learned.
+// On sequences: all 3⁴ of them have a probability of 1 together, and what follows from what came
+// two before is learned.
 func TestWaveNetSequences(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	x := check.Symbols(3, 300, 6, 3)
@@ -249,8 +252,9 @@ func TestWaveNetCancelled(t *testing.T) {
 	}, func(m *WaveNetModel) neural.History { return m.History })
 }
 
-// A thousand characters by a network of the default size, which sees 64 of them: with nothing kept from one to the next, and with queues, beside which stands how many times faster they are:
-// go test -run none -bench WaveNetSample -benchtime 3x.
+// A thousand characters by a network of the default size, which sees 64 of them: with nothing kept
+// from one to the next, and with queues, beside which stands how many times faster they are: go
+// test -run none -bench WaveNetSample -benchtime 3x.
 func BenchmarkWaveNetSample(b *testing.B) {
 	b.Setenv("GOMLX_BACKEND", "go")
 	ctx := b.Context()

@@ -41,8 +41,8 @@ func TestIntegrateGradients(t *testing.T) {
 	}
 }
 
-// The flow of a linear field x′ = xA multiplies densities by e^(−T trace A), exactly by unit vectors, and in
-// the mean over noise: here over all signs, whose mean is the trace as well.
+// The flow of a linear field x′ = xA multiplies densities by e^(−T trace A), exactly by unit
+// vectors, and in the mean over noise: here over all signs, whose mean is the trace as well.
 func TestDivergence(t *testing.T) {
 	const horizon = 0.7
 	a := wave(2, 2, 2)

@@ -32,8 +32,8 @@ func walk(in []*node) []*node {
 	return nodes(graph.Add(graph.Add(graph.Mul(x, Number(numbers, 1)), noise), shift))
 }
 
-// A chain is what a loop in Go with the same noise is, whatever the chunks, and an example's way does not depend on
-// how many others there are.
+// A chain is what a loop in Go with the same noise is, whatever the chunks, and an example's way
+// does not depend on how many others there are.
 func TestSampler(t *testing.T) {
 	z := neural.Noise{Kind: neural.Normal, Shape: []int{2}}
 	factor := func(step int) float32 { return 1 / float32(step+1) }
@@ -142,7 +142,8 @@ func TestLangevin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Of steps of this size the chain's own density is wider: x′ = (1 − a)x + a·mean + √size·noise.
+		// Of steps of this size the chain's own density is wider: x′ = (1 − a)x + a·mean +
+		// √size·noise.
 		a := size / (2 * sd * sd)
 		want := size / (1 - (1-a)*(1-a))
 		m, v := stat.MeanVariance(x.RawMatrix().Data, nil)

@@ -18,7 +18,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Brief trains a few steps: the weights are as good as random, which is what tests of structure want.
+// Brief trains a few steps: the weights are as good as random, which is what tests of structure
+// want.
 func Brief(steps int) neural.Train {
 	return neural.Train{Steps: steps, LearningRate: 0.05, Backend: "go"}
 }
@@ -46,7 +47,8 @@ func EveryRow(d, levels int) *mat.Dense {
 	return x
 }
 
-// Stopping is a context that ends at a training's first report from a step on, and says when that was.
+// Stopping is a context that ends at a training's first report from a step on, and says when that
+// was.
 func Stopping(t *testing.T, step int) (ctx context.Context, asked *time.Time) {
 	ended, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -59,8 +61,8 @@ func Stopping(t *testing.T, step int) (ctx context.Context, asked *time.Time) {
 	}), asked
 }
 
-// Stopped holds a training whose context ends at a step to its end within 100 ms, with the model so far:
-// of two reports at least.
+// Stopped holds a training whose context ends at a step to its end within 100 ms, with the model so
+// far: of two reports at least.
 func Stopped[M any](t *testing.T, step int, fit func(context.Context) (*M, error), history func(*M) neural.History) *M {
 	t.Helper()
 	ctx, asked := Stopping(t, step)

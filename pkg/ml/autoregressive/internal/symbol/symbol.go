@@ -9,10 +9,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Predictor walks along one sequence: Predict fills p with the probabilities of the next symbol given
-// all that were observed, Observe says what it was. It is what pkg/ml/coding drives its coders by. The
-// probabilities come from arithmetic in Go in one fixed order (internal/fixed), so that they are the
-// same to the last bit on every machine and whatever trained the model.
+// Predictor walks along one sequence: Predict fills p with the probabilities of the next symbol
+// given all that were observed, Observe says what it was. It is what pkg/ml/coding drives its
+// coders by. The probabilities come from arithmetic in Go in one fixed order (internal/fixed), so
+// that they are the same to the last bit on every machine and whatever trained the model.
 type Predictor = interface {
 	Predict(p []float64) error
 	Observe(symbol int)

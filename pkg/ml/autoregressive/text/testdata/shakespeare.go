@@ -1,9 +1,12 @@
-// Shakespeare trains the recurrent network that ships with the library, in runs of a few minutes each, and goes on where the run before it stopped:
+// Shakespeare trains the recurrent network that ships with the library, in runs of a few minutes
+// each, and goes on where the run before it stopped:
 //
 //	go run ./pkg/ml/autoregressive/text/testdata/shakespeare.go -for 5m -checkpoint /tmp/shakespeare -out /tmp/shakespeare-gru.zip
 //
-// It trains on the first 90 % of the text and validates on the next 5 %, which is how its settings were chosen. Then it goes on, for a fixed number of steps at a lower rate, on both of
-// them: the first 95 %. The last 5 % are only for the numbers that it prints when the training has ended; it then writes the model, each weight rounded to 8 bits, to -out.
+// It trains on the first 90 % of the text and validates on the next 5 %, which is how its settings
+// were chosen. Then it goes on, for a fixed number of steps at a lower rate, on both of them: the
+// first 95 %. The last 5 % are only for the numbers that it prints when the training has ended; it
+// then writes the model, each weight rounded to 8 bits, to -out.
 package main
 
 import (
