@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/neural/dist"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -18,6 +19,7 @@ const (
 	Elu       Activation = "elu"        // x, and eˣ − 1 below 0 (Clevert, Unterthiner & Hochreiter, 2016)
 	Gelu      Activation = "gelu"       // x Φ(x), Φ the normal distribution (Hendrycks & Gimpel, 2016)
 	Swish     Activation = "swish"      // x σ(x), also called SiLU
+	Softplus  Activation = "softplus"   // log(1 + eˣ)
 	Tanh      Activation = "tanh"
 	Sigmoid   Activation = "sigmoid"
 )
@@ -35,9 +37,10 @@ var activations = map[Activation]func(x *graph.Node) *graph.Node{
 	Gelu: func(x *graph.Node) *graph.Node {
 		return graph.Mul(graph.MulScalar(x, 0.5), graph.OnePlus(graph.Erf(graph.MulScalar(x, math.Sqrt2/2))))
 	},
-	Swish:   func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Sigmoid(x)) },
-	Tanh:    graph.Tanh,
-	Sigmoid: graph.Sigmoid,
+	Swish:    func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Sigmoid(x)) },
+	Softplus: dist.Softplus,
+	Tanh:     graph.Tanh,
+	Sigmoid:  graph.Sigmoid,
 }
 
 // Apply computes the activation of every number of x.
@@ -54,7 +57,7 @@ func (a Activation) Apply(x *graph.Node) *graph.Node {
 func (a Activation) Check(method string) error {
 	if _, ok := activations[a]; !ok {
 		return ml.BadParameter(method, "Activation", fmt.Sprintf("%q", string(a)),
-			"identity, relu, leaky relu, elu, gelu, swish, tanh or sigmoid")
+			"identity, relu, leaky relu, elu, gelu, swish, softplus, tanh or sigmoid")
 	}
 	return nil
 }

@@ -19,7 +19,8 @@
 // (He, Zhang, Ren & Sun, 2015); under Glorot(s) and Zero(s) otherwise. Biases and offsets start at
 // 0, scales at 1.
 //
-// The functions run and have first and second derivatives on every backend. As GoMLX's graph
+// The functions run on every backend and have first and second derivatives there, but for the
+// second ones through the gradient with respect to the weights of a convolution. As GoMLX's graph
 // functions do, they panic where shapes do not fit; neural.Train and neural.Func make errors of
 // that.
 package layers

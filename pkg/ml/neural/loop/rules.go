@@ -17,7 +17,8 @@ func Langevin(x, score, size, noise *graph.Node) *graph.Node {
 // picture plus √(1 − signal) times noise, of which the network makes the estimate found; the result
 // has the larger share next of signal:
 //
-//	picture = (x − √(1 − signal)·found)/√signal,    σ = eta·√((1 − next)/(1 − signal))·√(1 − signal/next)
+//	picture = (x − √(1 − signal)·found)/√signal
+//	σ       = eta·√((1 − next)/(1 − signal))·√(1 − signal/next)
 //	result  = √next·picture + √(1 − next − σ²)·found + σ·noise
 //
 // signal (ᾱ of Ho, Jain & Abbeel, 2020) and next are scalars. eta is 0 for a deterministic way,

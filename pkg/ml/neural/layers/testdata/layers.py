@@ -78,7 +78,7 @@ def spectral(w, u):
 case("spectral norm", spectral, wave(1, 3, 3, 2, 4), wave(2, 4), gradients=1)
 
 for name, f in {"relu": jax.nn.relu, "leaky relu": lambda x: jax.nn.leaky_relu(x, 0.2), "elu": jax.nn.elu,
-                "gelu": lambda x: jax.nn.gelu(x, approximate=False), "swish": jax.nn.swish, "tanh": jnp.tanh,
+                "gelu": lambda x: jax.nn.gelu(x, approximate=False), "swish": jax.nn.swish, "softplus": jax.nn.softplus, "tanh": jnp.tanh,
                 "sigmoid": jax.nn.sigmoid, "identity": lambda x: x}.items():
     case(name, lambda x: (f(4 * x),), wave(1, 30))
 
