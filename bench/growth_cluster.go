@@ -42,7 +42,7 @@ func spectralBlocks(n int) (func(context.Context) error, error) {
 		return nil, err
 	}
 	return func(ctx context.Context) error {
-		_, err := cluster.Spectral{K: 2, Restarts: 1}.FitGraph(ctx, graph)
+		_, err := cluster.Spectral{K: 2, Restarts: 1}.Fit(ctx, graph)
 		return err
 	}, nil
 }

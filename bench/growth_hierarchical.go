@@ -41,7 +41,7 @@ func leafOrderGrowth(n int) (func(context.Context) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := cluster.Agglomerative{}.FitDistances(ctx, d)
+	tree, err := cluster.Agglomerative{Metric: distance.Precomputed{}}.Fit(ctx, d)
 	if err != nil {
 		return nil, err
 	}

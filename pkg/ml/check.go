@@ -57,7 +57,7 @@ func Dense(method string, x mat.Matrix) (*mat.Dense, error) {
 
 // Size returns the numbers of rows and columns of x, or ErrEmpty where x is nil or has none.
 func Size(method string, x mat.Matrix) (n, d int, err error) {
-	if dense, ok := x.(*mat.Dense); x == nil || ok && dense == nil {
+	if x == nil || isNil(x) {
 		return 0, 0, &inputError{method, "the matrix is nil", ErrEmpty}
 	}
 	n, d = x.Dims()

@@ -30,7 +30,8 @@ type Info struct {
 	Method string // "cluster.KMeans"
 	// Options are the method's exported fields as JSON: json.Unmarshal(info.Options, &method) gives
 	// the method back where they are numbers, words and structs of these. A matrix among them is a
-	// Fingerprint, a function its type, an interface {"type": …, "value": …}.
+	// Fingerprint, a list of more than 1,000 its length and digest, a function its type, an interface
+	// {"type": …, "value": …}.
 	Options json.RawMessage
 	Seed    *uint64 // of the options, or of a struct among them
 	Data    *Fingerprint
@@ -125,6 +126,15 @@ func seedOf(v reflect.Value) *uint64 {
 
 const maxDepth = 16 // options that contain themselves would never end
 
+// maxList is how many elements of a list are written: of more, which are data among the options, the
+// digest stands for them.
+const maxList = 1000
+
+type longList struct {
+	Length int    `json:"length"`
+	SHA256 string `json:"sha256"` // of the list as JSON
+}
+
 var matrixType = reflect.TypeFor[mat.Matrix]()
 
 // plain turns options into what JSON can hold. Whatever has no content to write is written as its
@@ -160,6 +170,11 @@ func plain(v reflect.Value, depth int) any {
 	case reflect.Slice, reflect.Array:
 		if v.Kind() == reflect.Slice && v.IsNil() {
 			return nil
+		}
+		if v.Len() > maxList {
+			if raw, err := json.Marshal(v.Interface()); err == nil {
+				return longList{v.Len(), fmt.Sprintf("%x", sha256.Sum256(raw))}
+			}
 		}
 		list := make([]any, v.Len())
 		for i := range list {

@@ -110,6 +110,30 @@ func TestOptionsAreReadBack(t *testing.T) {
 	}
 }
 
+// Data among the options, as a graph of neighbors is, would make model.json larger than Load reads: a digest stands for it.
+func TestLongListsAreDigested(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.zip")
+	in := options{K: 3, Hidden: make([]int, 1<<23)}
+	if err := Save(path, sample(), Provenance{Method: in}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := Describe(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Hidden[77] = 1
+	if err := Save(path, sample(), Provenance{Method: in}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := Describe(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := compact(t, info.Options); !strings.Contains(text, `"Hidden":{"length":8388608,"sha256":"`) || text == compact(t, other.Options) {
+		t.Errorf("the options are %.300s", text)
+	}
+}
+
 func TestDescribeWithoutProvenance(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.zip")
 	if err := Save(path, sample()); err != nil {

@@ -34,18 +34,31 @@ var linkages = []Linkage{Single, Complete, Average, Ward, Centroid}
 // Where two pairs of clusters are equally near, the one with the first rows merges first, as far as the algorithm meets both; the tree does not depend on the number
 // of processors, but with ties it depends on the order of the rows.
 type Agglomerative struct {
-	Linkage Linkage     // "" means Average
-	Metric  dist.Metric // nil means Euclidean; Ward and Centroid have means of rows, and know no other
+	Linkage Linkage // "" means Average
+	// Metric is between rows; nil means Euclidean. Ward and Centroid have means of rows, and know no other.
+	// distance.Precomputed takes a table of distances, for Euclidean ones where the linkage knows no other:
+	// they are updated as if they were (Lance & Williams, 1967), and a square that so becomes negative
+	// counts as 0.
+	Metric dist.Metric
 }
 
-// Fit returns the tree. The error is ml.ErrParameter for an unknown linkage, a metric that it does not go with, or distances too large for a
-// float64, those of package distance for data the metric can't measure, ml.ErrNotFinite for a NaN or Inf in x (with its row and column), and ctx.Err(), without
-// a tree, when ctx ends first: part of a tree is none.
+// Fit returns the tree of the rows of x, or of the things of which x is a table of distances. The error is
+// ml.ErrParameter for an unknown linkage, a metric that it does not go with, or distances too large for a
+// float64, those of package distance for data the metric can't measure or a table that is none,
+// ml.ErrNotFinite for a NaN or Inf in x (with its row and column), and ctx.Err(), without a tree, when ctx
+// ends first: part of a tree is none.
 func (a Agglomerative) Fit(ctx context.Context, x mat.Matrix) (*Tree, error) {
 	const method = "cluster.Agglomerative"
 	linkage, err := a.linkage(method)
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := a.Metric.(dist.Precomputed); ok {
+		table, err := given(ctx, method, x)
+		if err != nil {
+			return nil, err
+		}
+		return linkage.overTable(ctx, method, table)
 	}
 	if (linkage == Ward || linkage == Centroid) && !euclidean(a.Metric) {
 		return nil, ml.BadParameter(method, "Metric", sprintf("%T", a.Metric), string(linkage)+" linkage to have Euclidean distances, for it compares means")
@@ -117,39 +130,6 @@ func original(merges []fused, order []int32) []fused {
 		merges[m].i, merges[m].j = order[f.i], order[f.j]
 	}
 	return merges
-}
-
-// FitDistances returns the tree of n things whose distances are given. Metric is not used. Ward and centroid linkage take the distances for Euclidean
-// ones and update them as if they were (Lance & Williams, 1967); a square that so becomes negative counts as 0.
-//
-// The error is ml.ErrNotFinite for a NaN or Inf, ml.ErrParameter for a negative distance, one of a thing from itself that is not 0, or an unknown linkage, ml.ErrEmpty
-// for no things, and ctx.Err().
-func (a Agglomerative) FitDistances(ctx context.Context, d mat.Symmetric) (*Tree, error) {
-	const method = "cluster.Agglomerative.FitDistances"
-	linkage, err := a.linkage(method)
-	if err != nil {
-		return nil, err
-	}
-	table, err := given(ctx, method, d)
-	if err != nil {
-		return nil, err
-	}
-	return linkage.overTable(ctx, method, table)
-}
-
-// FitCondensed is FitDistances for distances in the order of distance.Condensed and SciPy's pdist: (0,1), (0,2), …, (1,2), … Their number n(n−1)/2 says n; the error is
-// ml.ErrShape for one that is no such number.
-func (a Agglomerative) FitCondensed(ctx context.Context, d []float64) (*Tree, error) {
-	const method = "cluster.Agglomerative.FitCondensed"
-	linkage, err := a.linkage(method)
-	if err != nil {
-		return nil, err
-	}
-	table, err := unfold(ctx, method, d)
-	if err != nil {
-		return nil, err
-	}
-	return linkage.overTable(ctx, method, table)
 }
 
 func (a Agglomerative) linkage(method string) (Linkage, error) {

@@ -83,7 +83,7 @@ func (t *Tree) fits(method string, d mat.Symmetric) error {
 	if err := t.check(method); err != nil {
 		return err
 	}
-	if none(d) {
+	if v, ok := d.(*mat.SymDense); d == nil || ok && v == nil {
 		return ml.Empty(method, "the table of distances is nil")
 	}
 	n := t.Leaves()

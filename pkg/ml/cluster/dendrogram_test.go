@@ -194,7 +194,7 @@ func TestCopheneticIsUltrametric(t *testing.T) {
 					}
 				}
 			}
-			again, err := Agglomerative{Linkage: rapid.SampledFrom([]Linkage{Single, Complete, Average}).Draw(t, "of ultrametric")}.FitDistances(context.Background(), c)
+			again, err := Agglomerative{Linkage: rapid.SampledFrom([]Linkage{Single, Complete, Average}).Draw(t, "of ultrametric"), Metric: dist.Precomputed{}}.Fit(context.Background(), c)
 			if err != nil {
 				t.Fatal(err)
 			}

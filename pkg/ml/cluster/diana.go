@@ -17,13 +17,20 @@ import (
 //
 // It keeps a table of n(n−1)/2 distances and costs O(n²) for a split, O(n³) at worst; where splits are even, O(n²) for all of them. The zero value is ready to use.
 type Diana struct {
-	Metric dist.Metric // nil means Euclidean
+	Metric dist.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 }
 
 // Fit returns the tree. The errors are those of ml.Dense, those of package distance for data the metric can't measure, ml.ErrShape for more than 65,536 rows, ml.ErrParameter for
 // distances too large for a float64, and ctx.Err(), without a tree, when ctx ends first.
 func (s Diana) Fit(ctx context.Context, x mat.Matrix) (*Tree, error) {
 	const method = "cluster.Diana"
+	if _, ok := s.Metric.(dist.Precomputed); ok {
+		table, err := given(ctx, method, x)
+		if err != nil {
+			return nil, err
+		}
+		return newSplitter(table, 1).tree(ctx, method)
+	}
 	y, err := ml.Dense(method, x)
 	if err != nil {
 		return nil, err
@@ -48,16 +55,6 @@ func (s Diana) Fit(ctx context.Context, x mat.Matrix) (*Tree, error) {
 		return nil, err
 	}
 	return newSplitter(d, scale).tree(ctx, method)
-}
-
-// FitDistances is Fit for given distances; Metric is not used. The errors are those of Agglomerative.FitDistances.
-func (s Diana) FitDistances(ctx context.Context, d mat.Symmetric) (*Tree, error) {
-	const method = "cluster.Diana.FitDistances"
-	table, err := given(ctx, method, d)
-	if err != nil {
-		return nil, err
-	}
-	return newSplitter(table, 1).tree(ctx, method)
 }
 
 // splitter holds what splitting needs: all distances, and room for the sums of the rows of one cluster.

@@ -112,7 +112,7 @@ func TestDianaSplits(t *testing.T) {
 				t.Fatalf("split %d: a row that stays is nearer to those that left", i)
 			}
 		}
-		again, err := Diana{}.FitDistances(context.Background(), d)
+		again, err := Diana{Metric: dist.Precomputed{}}.Fit(context.Background(), d)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,7 +94,7 @@ func ExampleTree_OptimalOrder() {
 		fmt.Println(err)
 		return
 	}
-	tree, err := cluster.Agglomerative{}.FitDistances(ctx, d)
+	tree, err := cluster.Agglomerative{Metric: distance.Precomputed{}}.Fit(ctx, d)
 	if err != nil {
 		fmt.Println(err)
 		return

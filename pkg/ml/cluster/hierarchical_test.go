@@ -223,7 +223,7 @@ func TestEveryMergeIsOfTheNearest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := Agglomerative{Linkage: l}.FitDistances(context.Background(), d)
+			again, err := Agglomerative{Linkage: l, Metric: dist.Precomputed{}}.Fit(context.Background(), d)
 			if err == nil {
 				err = replay(l, x, nil, again)
 			}
@@ -254,7 +254,7 @@ func TestFromRowsAndFromDistances(t *testing.T) {
 	for name, x := range map[string]*mat.Dense{
 		"blobs": datasets.Blobs(1700, 5, 6, 3, 1).X, "plane": datasets.Blobs(900, 2, 1, 1, 2).X, "wide": datasets.Blobs(600, 40, 20, 1, 3).X, "hub": hub,
 	} {
-		d, err := dist.Condensed(t.Context(), x, nil)
+		d, err := dist.Pairwise(t.Context(), x, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +263,7 @@ func TestFromRowsAndFromDistances(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := Agglomerative{Linkage: l}.FitCondensed(t.Context(), d)
+			b, err := Agglomerative{Linkage: l, Metric: dist.Precomputed{}}.Fit(t.Context(), d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -373,14 +373,20 @@ func TestHierarchicalBadInput(t *testing.T) {
 		"a metric below 0":        {func() (*Tree, error) { return Agglomerative{Metric: constantly(-1)}.Fit(ctx, x) }, ml.ErrParameter, "rows 0 and 1"},
 		"a single metric below 0": {func() (*Tree, error) { return Agglomerative{Linkage: Single, Metric: constantly(-1)}.Fit(ctx, x) }, ml.ErrParameter, "rows 0 and"},
 		"DIANA below 0":           {func() (*Tree, error) { return Diana{Metric: constantly(-1)}.Fit(ctx, x) }, ml.ErrParameter, "rows 0 and 1"},
-		"nil distances":           {func() (*Tree, error) { return Agglomerative{}.FitDistances(ctx, nil) }, ml.ErrEmpty, "nil"},
-		"typed nil distances":     {func() (*Tree, error) { return Diana{}.FitDistances(ctx, (*mat.SymDense)(nil)) }, ml.ErrEmpty, "nil"},
-		"no distances":            {func() (*Tree, error) { return Agglomerative{}.FitDistances(ctx, &mat.SymDense{}) }, ml.ErrEmpty, "empty"},
-		"a negative distance":     {func() (*Tree, error) { return Agglomerative{}.FitDistances(ctx, sym(0, -1, -1, 0)) }, ml.ErrParameter, "rows 0 and 1"},
-		"an infinite distance":    {func() (*Tree, error) { return Agglomerative{}.FitDistances(ctx, sym(0, math.Inf(1), 0, 0)) }, ml.ErrNotFinite, "rows 0 and 1"},
-		"similarities":            {func() (*Tree, error) { return Agglomerative{}.FitDistances(ctx, sym(1, 0.5, 0.5, 1)) }, ml.ErrParameter, "similarities"},
-		"two condensed":           {func() (*Tree, error) { return Agglomerative{}.FitCondensed(ctx, []float64{1, 2}) }, ml.ErrShape, "2 distances"},
-		"condensed NaN":           {func() (*Tree, error) { return Agglomerative{}.FitCondensed(ctx, []float64{1, math.NaN(), 2}) }, ml.ErrNotFinite, "rows 0 and 2"},
+		"nil distances":           {func() (*Tree, error) { return Agglomerative{Metric: dist.Precomputed{}}.Fit(ctx, nil) }, ml.ErrEmpty, "nil"},
+		"typed nil distances":     {func() (*Tree, error) { return Diana{Metric: dist.Precomputed{}}.Fit(ctx, (*mat.SymDense)(nil)) }, ml.ErrEmpty, "nil"},
+		"no distances":            {func() (*Tree, error) { return Agglomerative{Metric: dist.Precomputed{}}.Fit(ctx, &mat.SymDense{}) }, ml.ErrEmpty, "0×0"},
+		"a negative distance":     {func() (*Tree, error) { return Agglomerative{Metric: dist.Precomputed{}}.Fit(ctx, sym(0, -1, -1, 0)) }, ml.ErrParameter, "rows 0 and 1"},
+		"an infinite distance": {func() (*Tree, error) {
+			return Agglomerative{Metric: dist.Precomputed{}}.Fit(ctx, sym(0, math.Inf(1), 0, 0))
+		}, ml.ErrNotFinite, "rows 0 and 1"},
+		"a lopsided table": {func() (*Tree, error) {
+			return Diana{Metric: dist.Precomputed{}}.Fit(ctx, mat.NewDense(2, 2, []float64{0, 1, 2, 0}))
+		}, ml.ErrParameter, "symmetric"},
+		"no table": {func() (*Tree, error) {
+			return Agglomerative{Metric: dist.Precomputed{}}.Fit(ctx, mat.NewDense(2, 3, nil))
+		}, ml.ErrShape, "2×3"},
+		"similarities": {func() (*Tree, error) { return Agglomerative{Metric: dist.Precomputed{}}.Fit(ctx, sym(1, 0.5, 0.5, 1)) }, ml.ErrParameter, "similarities"},
 		"a table beyond memory": {func() (*Tree, error) {
 			return Agglomerative{Linkage: Complete}.Fit(ctx, mat.NewDense(1<<16+1, 1, nil))
 		}, ml.ErrShape, "65537 rows"},
@@ -446,9 +452,9 @@ func TestDistancesOfAnyScale(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	methods := map[string]func(context.Context, mat.Symmetric) (*Tree, error){"DIANA": Diana{}.FitDistances}
+	methods := map[string]func(context.Context, mat.Matrix) (*Tree, error){"DIANA": Diana{Metric: dist.Precomputed{}}.Fit}
 	for _, l := range linkages {
-		methods[string(l)] = Agglomerative{Linkage: l}.FitDistances
+		methods[string(l)] = Agglomerative{Linkage: l, Metric: dist.Precomputed{}}.Fit
 	}
 	for name, fit := range methods {
 		want, err := fit(t.Context(), d)

@@ -38,7 +38,7 @@ func Prim(ctx context.Context, x mat.Matrix, metric dist.Metric) ([]Edge, error)
 	return finished(spanning(ctx, method, n, s, unscale))
 }
 
-// PrimDistances is Prim for given distances. Errors are those of Agglomerative.FitDistances.
+// PrimDistances is Prim for given distances. Errors are those of Agglomerative.Fit for a table of distances.
 func PrimDistances(ctx context.Context, d mat.Symmetric) ([]Edge, error) {
 	const method = "cluster.PrimDistances"
 	table, err := given(ctx, method, d)

@@ -54,30 +54,28 @@ type SpectralModel struct {
 
 func init() { ml.Register[SpectralModel]("cluster.SpectralModel") }
 
-// Fit builds the graph of the rows of x and partitions it. The errors are those of ml.Dense and of the graph, ml.ErrParameter for an option out of range,
-// and ctx.Err(); there is no partition before the end, so none comes with it.
+// Fit builds the graph of the rows of x and partitions it; an *Adjacency is a graph already, and the option
+// Graph is not used. The errors are those of ml.Dense and of the graph, ml.ErrParameter for an option out
+// of range, and ctx.Err(); there is no partition before the end, so none comes with it.
 func (s Spectral) Fit(ctx context.Context, x mat.Matrix) (*SpectralModel, error) {
-	dense, err := ml.Dense("cluster.Spectral", x)
-	if err != nil {
-		return nil, err
+	a, ok := x.(*Adjacency)
+	if !ok {
+		dense, err := ml.Dense("cluster.Spectral", x)
+		if err != nil {
+			return nil, err
+		}
+		n, _ := dense.Dims()
+		if err := s.check(n); err != nil {
+			return nil, err
+		}
+		graph := s.Graph
+		if graph == nil {
+			graph = NearestNeighbors{}
+		}
+		if a, err = graph.Graph(ctx, dense); err != nil {
+			return nil, err
+		}
 	}
-	n, _ := dense.Dims()
-	if err := s.check(n); err != nil {
-		return nil, err
-	}
-	graph := s.Graph
-	if graph == nil {
-		graph = NearestNeighbors{}
-	}
-	a, err := graph.Graph(ctx, dense)
-	if err != nil {
-		return nil, err
-	}
-	return s.FitGraph(ctx, a)
-}
-
-// FitGraph partitions the nodes of a graph; the option Graph is not used.
-func (s Spectral) FitGraph(ctx context.Context, a *Adjacency) (*SpectralModel, error) {
 	if err := a.check("cluster.Spectral"); err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func TestClosedForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := cluster.Spectral{K: 2, Eigenvalues: 6}.FitGraph(t.Context(), a)
+		m, err := cluster.Spectral{K: 2, Eigenvalues: 6}.Fit(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestClosedForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := cluster.Spectral{K: 1, Eigenvalues: 10}.FitGraph(t.Context(), a)
+		m, err := cluster.Spectral{K: 1, Eigenvalues: 10}.Fit(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestRegularizationHelpsOnSparseGraphs(t *testing.T) {
 		}
 		mean := float64(len(a.Index)) / 600
 		for tau, sum := range map[float64]*float64{0: &plain, mean: &regularized} {
-			m, err := cluster.Spectral{K: 2, Regularize: tau}.FitGraph(t.Context(), a)
+			m, err := cluster.Spectral{K: 2, Regularize: tau}.Fit(t.Context(), a)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +174,7 @@ func TestSpectralInvariance(t *testing.T) {
 		}
 		a, _ := cluster.NearestNeighbors{}.Graph(context.Background(), d.X)
 		heavy := &cluster.Adjacency{Matrix: *a.Map(func(_, _ int, w float64) float64 { return 1000 * w })}
-		other, err := s.FitGraph(context.Background(), heavy)
+		other, err := s.Fit(context.Background(), heavy)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func TestSpectralBadInput(t *testing.T) {
 	x := datasets.Moons(20, 0.1, 1).X
 	fit := func(s cluster.Spectral) error { _, err := s.Fit(t.Context(), x); return err }
 	graph := func(a *cluster.Adjacency) error {
-		_, err := cluster.Spectral{K: 1}.FitGraph(t.Context(), a)
+		_, err := cluster.Spectral{K: 1}.Fit(t.Context(), a)
 		return err
 	}
 	edges := func(n int, e [][2]int, w []float64) error { _, err := cluster.FromEdges(n, e, w); return err }
@@ -278,7 +278,7 @@ func TestOddGraphs(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				m, err := cluster.Spectral{K: min(3, c.n), Laplacian: kind, Regularize: tau, Eigenvalues: min(5, c.n)}.FitGraph(t.Context(), a)
+				m, err := cluster.Spectral{K: min(3, c.n), Laplacian: kind, Regularize: tau, Eigenvalues: min(5, c.n)}.Fit(t.Context(), a)
 				if err != nil {
 					t.Fatalf("%s, %q, τ = %v: %v", name, kind, tau, err)
 				}
@@ -318,7 +318,7 @@ func TestSpectralCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended time.Time
 	time.AfterFunc(200*time.Millisecond, func() { ended = time.Now(); cancel() })
-	_, err = cluster.Spectral{K: 4}.FitGraph(ctx, a)
+	_, err = cluster.Spectral{K: 4}.Fit(ctx, a)
 	if late := time.Since(ended); !errors.Is(err, context.Canceled) || late > 100*time.Millisecond {
 		t.Errorf("%v, %v after the context ended", err, late)
 	}

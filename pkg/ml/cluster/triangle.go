@@ -74,16 +74,21 @@ func byMetric(method string, metric dist.Metric, x *mat.Dense) (measure, error) 
 }
 
 // given copies a table of distances and checks it.
-func given(ctx context.Context, method string, d mat.Symmetric) (triangle, error) {
-	if none(d) {
-		return nil, ml.Empty(method, "the table of distances is nil")
+func given(ctx context.Context, method string, d mat.Matrix) (triangle, error) {
+	n, _, err := ml.Size(method, d)
+	if err != nil {
+		return nil, err
 	}
-	n := d.SymmetricDim()
-	if n == 0 {
-		return nil, ml.Empty(method, "the table of distances is empty")
+	raw, ok := d.(*mat.SymDense)
+	if !ok {
+		full, err := dist.Table(ctx, method, d)
+		if err != nil {
+			return nil, err
+		}
+		raw = mat.NewSymDense(n, full.RawMatrix().Data)
 	}
 	for i := range n {
-		if v := d.At(i, i); v != 0 {
+		if v := raw.At(i, i); v != 0 {
 			return nil, ml.BadParameter(method, sprintf("the distance of %d from itself", i), v, "0: are these similarities?")
 		}
 	}
@@ -91,49 +96,15 @@ func given(ctx context.Context, method string, d mat.Symmetric) (triangle, error
 	if err != nil {
 		return nil, err
 	}
-	raw, isDense := d.(*mat.SymDense)
 	err = table.fill(ctx, func(dst []float64, i, lo int) error {
-		if isDense {
-			r := raw.RawSymmetric()
-			copy(dst, r.Data[i*r.Stride+lo:i*r.Stride+n])
-		} else {
-			for k := range dst {
-				dst[k] = d.At(i, lo+k)
-			}
-		}
+		r := raw.RawSymmetric()
+		copy(dst, r.Data[i*r.Stride+lo:i*r.Stride+n])
 		return checkDistances(method, dst, i, lo)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return table, nil
-}
-
-// unfold copies a condensed list of distances and checks it. Its length n(n−1)/2 says n.
-func unfold(ctx context.Context, method string, d []float64) (triangle, error) {
-	n := int((1 + math.Sqrt(1+8*float64(len(d)))) / 2)
-	if n*(n-1)/2 != len(d) {
-		return nil, ml.BadShape(method, "%d distances, want n(n−1)/2 for some n", len(d))
-	}
-	table, err := newTriangle(ctx, method, n)
-	if err != nil {
-		return nil, err
-	}
-	err = table.fill(ctx, func(dst []float64, i, lo int) error {
-		if len(dst) > 0 {
-			copy(dst, d[dist.Index(n, i, lo):])
-		}
-		return checkDistances(method, dst, i, lo)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return table, nil
-}
-
-func none(d mat.Symmetric) bool {
-	s, ok := d.(*mat.SymDense)
-	return d == nil || ok && s == nil
 }
 
 // checkDistances refuses what is no dissimilarity among those of row i from rows lo, lo+1, ….

@@ -333,3 +333,44 @@ func FuzzCross(f *testing.F) {
 		}
 	})
 }
+
+// What measures rows refuses a table of distances, and a list of distances becomes the table that it was made from.
+func TestPrecomputed(t *testing.T) {
+	x := mat.NewDense(4, 2, []float64{0, 0, 3, 4, 6, 8, 1, 0})
+	if _, err := distance.Pairwise(t.Context(), x, distance.Precomputed{}); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), "Precomputed") {
+		t.Errorf("Pairwise: %v", err)
+	}
+	want, err := distance.Pairwise(t.Context(), x, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := distance.Condensed(t.Context(), x, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := distance.Square(list); err != nil || !mat.Equal(got, want) {
+		t.Errorf("Square gives %v, %v, want %v", got, err, want)
+	}
+	for _, bad := range [][]float64{nil, {1, 2}} {
+		if _, err := distance.Square(bad); !errors.Is(err, ml.ErrShape) {
+			t.Errorf("a list of %d distances: %v", len(bad), err)
+		}
+	}
+	for name, c := range map[string]struct {
+		d    *mat.Dense
+		want error
+	}{
+		"not square":    {mat.NewDense(1, 2, nil), ml.ErrShape},
+		"a diagonal":    {mat.NewDense(2, 2, []float64{0, 1, 1, 2}), ml.ErrParameter},
+		"negative":      {mat.NewDense(2, 2, []float64{0, -1, -1, 0}), ml.ErrParameter},
+		"not symmetric": {mat.NewDense(2, 2, []float64{0, 1, 1.001, 0}), ml.ErrParameter},
+		"NaN":           {mat.NewDense(2, 2, []float64{0, math.NaN(), 1, 0}), ml.ErrNotFinite},
+	} {
+		if _, err := distance.Table(t.Context(), "x", c.d); !errors.Is(err, c.want) {
+			t.Errorf("a table that is %s: %v", name, err)
+		}
+	}
+	if got, err := distance.Table(t.Context(), "x", want); err != nil || !mat.Equal(got, want) {
+		t.Errorf("Table gives %v, %v", got, err)
+	}
+}

@@ -95,6 +95,22 @@ func Condensed(ctx context.Context, x mat.Matrix, metric Metric) ([]float64, err
 // Index is the place of the pair i < j of n rows in a condensed table.
 func Index(n, i, j int) int { return i*(2*n-i-1)/2 + j - i - 1 }
 
+// Square returns the table of distances that Condensed, or SciPy's pdist, gives as a list. The error is
+// ml.ErrShape for a number of distances that is n(n−1)/2 for no n ≥ 2.
+func Square(condensed []float64) (*mat.SymDense, error) {
+	n := int((1 + math.Sqrt(1+8*float64(len(condensed)))) / 2)
+	if n < 2 || n*(n-1)/2 != len(condensed) {
+		return nil, ml.BadShape("distance.Square", "%d distances, want n(n−1)/2 for some n", len(condensed))
+	}
+	d := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i + 1; j < n; j++ {
+			d.SetSym(i, j, condensed[Index(n, i, j)])
+		}
+	}
+	return d, nil
+}
+
 // maxTable bounds a table: 16 GiB. Whoever has more rows wants neighbors, not distances.
 const maxTable = 1 << 31
 

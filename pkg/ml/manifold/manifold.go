@@ -42,56 +42,6 @@ func checkInit(method string, init mat.Matrix, n, k int) (*mat.Dense, error) {
 	return y, nil
 }
 
-// checkTable checks a table of distances or dissimilarities: square, symmetric to rounding, no entry negative, zeros on the diagonal. It returns its mean
-// with its transpose, as a matrix of its own.
-func checkTable(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, error) {
-	y, err := ml.Dense(method, d)
-	if err != nil {
-		return nil, err
-	}
-	n, c := y.Dims()
-	if n != c {
-		return nil, ml.BadShape(method, "the table of distances is %d×%d, want n×n", n, c)
-	}
-	out := mat.NewDense(n, n, nil)
-	src, dst := y.RawMatrix().Data, out.RawMatrix().Data
-	for i := range n {
-		if v := src[i*n+i]; v != 0 {
-			return nil, ml.BadParameter(method, sprintf("the distance of object %d from itself", i), v, "0")
-		}
-	}
-	const tile = 64 // of the table and of its transpose, so that both stay in the cache
-	bad := make([]error, parallel.Chunks(n, tile))
-	err = parallel.For(ctx, n, tile, func(c, lo, hi int) {
-		for left := 0; left < hi && bad[c] == nil; left += tile {
-			for i := lo; i < hi; i++ {
-				for j := left; j < min(left+tile, i); j++ {
-					a, b := src[i*n+j], src[j*n+i]
-					switch {
-					case a < 0:
-						bad[c] = ml.BadParameter(method, sprintf("the distance in row %d, column %d", i, j), a, "0 or more")
-					case b < 0:
-						bad[c] = ml.BadParameter(method, sprintf("the distance in row %d, column %d", j, i), b, "0 or more")
-					case math.Abs(a-b) > 1e-9*max(a, b):
-						bad[c] = ml.BadParameter(method, sprintf("the distance in row %d, column %d", i, j), a, sprintf("%v, as in row %d, column %d: the table must be symmetric", b, j, i))
-					}
-					dst[i*n+j] = a/2 + b/2
-					dst[j*n+i] = dst[i*n+j]
-				}
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range bad {
-		if b != nil {
-			return nil, b
-		}
-	}
-	return out, nil
-}
-
 // copied returns a copy of x, made by pieces so that it can be interrupted. The error is ctx.Err().
 func copied(ctx context.Context, x *mat.Dense) (*mat.Dense, error) {
 	n, d := x.Dims()

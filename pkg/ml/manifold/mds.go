@@ -27,7 +27,7 @@ import (
 // The cost is O(n²) a step of an eigenvalue iteration and O(n³)/3 for the test of definiteness; memory O(n²).
 type ClassicalMDS struct {
 	Components int             // dimensions of the map, at most n; 0 means 2
-	Metric     distance.Metric // of Fit; nil means Euclidean
+	Metric     distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 	Seed       uint64          // of the eigenvalue iteration's start: it does not show beyond rounding
 }
 
@@ -41,7 +41,8 @@ type ClassicalMDSModel struct {
 
 func init() { ml.Register[ClassicalMDSModel]("manifold.ClassicalMDSModel") }
 
-// Fit maps the rows of x (n×d) by their distances. The errors are those of distance.Pairwise, ml.ErrParameter for Components outside 1..n, and ctx.Err();
+// Fit maps the rows of x (n×d) by their distances, or the objects of an n×n table of them. The errors are
+// those of distance.Pairwise or distance.Table, ml.ErrParameter for Components outside 1..n, and ctx.Err();
 // there is no map before the end.
 func (c ClassicalMDS) Fit(ctx context.Context, x mat.Matrix) (*ClassicalMDSModel, error) {
 	d, err := table(ctx, "manifold.ClassicalMDS", x, c.Metric)
@@ -49,16 +50,6 @@ func (c ClassicalMDS) Fit(ctx context.Context, x mat.Matrix) (*ClassicalMDSModel
 		return nil, err
 	}
 	return c.fit(ctx, d)
-}
-
-// FitDistances maps the objects of a symmetric n×n table of distances. Beside Fit's errors it has ml.ErrShape for a table that is not square and
-// ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
-func (c ClassicalMDS) FitDistances(ctx context.Context, d mat.Matrix) (*ClassicalMDSModel, error) {
-	checked, err := checkTable(ctx, "manifold.ClassicalMDS", d)
-	if err != nil {
-		return nil, err
-	}
-	return c.fit(ctx, checked)
 }
 
 func (c ClassicalMDS) fit(ctx context.Context, d *mat.Dense) (*ClassicalMDSModel, error) {
@@ -157,9 +148,9 @@ func gower(d, y *mat.Dense, means []float64) (*mat.Dense, error) {
 }
 
 // Spectrum returns all eigenvalues of B, descending: those of a Euclidean table of points in r dimensions are r positive ones and zeros; a negative one
-// shows that no points have these distances. It costs O(n³) and takes seconds at n = 1000. The errors are those of ClassicalMDS.FitDistances.
+// shows that no points have these distances. It costs O(n³) and takes seconds at n = 1000. The errors are those of distance.Table.
 func Spectrum(ctx context.Context, d mat.Matrix) ([]float64, error) {
-	checked, err := checkTable(ctx, "manifold.Spectrum", d)
+	checked, err := distance.Table(ctx, "manifold.Spectrum", d)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +172,11 @@ func Spectrum(ctx context.Context, d mat.Matrix) ([]float64, error) {
 	return values, unscale2("manifold.Spectrum", values, scale)
 }
 
-// table is the table of distances between rows.
+// table is the table of distances between rows, or, of a metric that says so, what is given.
 func table(ctx context.Context, method string, x mat.Matrix, metric distance.Metric) (*mat.Dense, error) {
+	if _, ok := metric.(distance.Precomputed); ok {
+		return distance.Table(ctx, method, x)
+	}
 	dense, err := ml.Dense(method, x)
 	if err != nil {
 		return nil, err
@@ -197,7 +191,7 @@ func table(ctx context.Context, method string, x mat.Matrix, metric distance.Met
 	if metric == nil {
 		return mat.NewDense(n, n, raw), ctx.Err()
 	}
-	return checkTable(ctx, method, mat.NewDense(n, n, raw)) // a caller's metric may break any axiom
+	return distance.Table(ctx, method, mat.NewDense(n, n, raw)) // a caller's metric may break any axiom
 }
 
 // mirror copies the upper triangle to the lower, in tiles that stay in the cache.

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/manifold"
 	"gonum.org/v1/gonum/mat"
 )
 
-func ExampleClassicalMDS_FitDistances() {
+func ExampleClassicalMDS_Fit() {
 	// The corners of a rectangle of 3 by 4, known by their distances alone.
 	d := mat.NewSymDense(4, []float64{
 		0, 3, 5, 4,
@@ -16,7 +17,7 @@ func ExampleClassicalMDS_FitDistances() {
 		5, 4, 0, 3,
 		4, 5, 3, 0,
 	})
-	m, err := manifold.ClassicalMDS{}.FitDistances(context.Background(), d)
+	m, err := manifold.ClassicalMDS{Metric: distance.Precomputed{}}.Fit(context.Background(), d)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -26,7 +27,7 @@ func ExampleClassicalMDS_FitDistances() {
 	// Output: Euclidean: true; the diagonal is 5.0 long
 }
 
-func ExampleNonmetricMDS_FitDistances() {
+func ExampleNonmetricMDS_Fit() {
 	// Who is farther apart than whom, in any unit: 1 is nearest.
 	d := mat.NewSymDense(4, []float64{
 		0, 1, 3, 6,
@@ -34,7 +35,7 @@ func ExampleNonmetricMDS_FitDistances() {
 		3, 2, 0, 4,
 		6, 5, 4, 0,
 	})
-	m, err := manifold.NonmetricMDS{Components: 1}.FitDistances(context.Background(), d)
+	m, err := manifold.NonmetricMDS{Components: 1, Metric: distance.Precomputed{}}.Fit(context.Background(), d)
 	if err != nil {
 		fmt.Println(err)
 		return

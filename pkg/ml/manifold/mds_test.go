@@ -38,7 +38,7 @@ func TestClassicalMDSEqualsScikitLearn(t *testing.T) {
 	var values mdsValues
 	readJSON(t, "mds.json", &values)
 	for _, c := range values.Classical {
-		m, err := ClassicalMDS{}.FitDistances(t.Context(), fromRows(values.D[c.Name]))
+		m, err := ClassicalMDS{Metric: distance.Precomputed{}}.Fit(t.Context(), fromRows(values.D[c.Name]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestClassicalMDSRecoversPoints(t *testing.T) {
 				continue
 			}
 			d := distancesOf(normal(uint64(n), n, k))
-			m, err := ClassicalMDS{Components: k}.FitDistances(t.Context(), d)
+			m, err := ClassicalMDS{Components: k, Metric: distance.Precomputed{}}.Fit(t.Context(), d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +97,7 @@ func TestEuclideanIsDecidedByDefiniteness(t *testing.T) {
 		p := rapid.Float64Range(0.2, 1).Draw(t, "p")
 		d := distancesOf(x)
 		d.Apply(func(_, _ int, v float64) float64 { return math.Pow(v, p) }, d)
-		m, err := ClassicalMDS{}.FitDistances(context.Background(), d)
+		m, err := ClassicalMDS{Metric: distance.Precomputed{}}.Fit(context.Background(), d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestEuclideanIsDecidedByDefiniteness(t *testing.T) {
 		}
 	}
 	for name, d := range map[string]*mat.Dense{"star": star, "great circles": sphere} {
-		m, err := ClassicalMDS{}.FitDistances(t.Context(), d)
+		m, err := ClassicalMDS{Metric: distance.Precomputed{}}.Fit(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,10 +196,19 @@ func TestBadTablesAreNamed(t *testing.T) {
 		{"Inf", with(0, 4, math.Inf(1)), ml.ErrNotFinite, "row 0, column 4"},
 	} {
 		for method, fit := range map[string]func(mat.Matrix) error{
-			"classical": func(d mat.Matrix) error { _, err := ClassicalMDS{}.FitDistances(t.Context(), d); return err },
-			"metric":    func(d mat.Matrix) error { _, err := MetricMDS{}.FitDistances(t.Context(), d); return err },
-			"nonmetric": func(d mat.Matrix) error { _, err := NonmetricMDS{}.FitDistances(t.Context(), d); return err },
-			"spectrum":  func(d mat.Matrix) error { _, err := Spectrum(t.Context(), d); return err },
+			"classical": func(d mat.Matrix) error {
+				_, err := ClassicalMDS{Metric: distance.Precomputed{}}.Fit(t.Context(), d)
+				return err
+			},
+			"metric": func(d mat.Matrix) error {
+				_, err := MetricMDS{Metric: distance.Precomputed{}}.Fit(t.Context(), d)
+				return err
+			},
+			"nonmetric": func(d mat.Matrix) error {
+				_, err := NonmetricMDS{Metric: distance.Precomputed{}}.Fit(t.Context(), d)
+				return err
+			},
+			"spectrum": func(d mat.Matrix) error { _, err := Spectrum(t.Context(), d); return err },
 		} {
 			if err := fit(c.d); !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s, %s: %v", method, c.name, err)
@@ -208,17 +217,17 @@ func TestBadTablesAreNamed(t *testing.T) {
 	}
 	good := distancesOf(normal(1, 5, 2))
 	for name, err := range map[string]error{
-		"Components": second(ClassicalMDS{Components: 6}.FitDistances(t.Context(), good)),
-		"MaxIter":    second(MetricMDS{MaxIter: -1}.FitDistances(t.Context(), good)),
-		"Tolerance":  second(MetricMDS{Tolerance: math.NaN()}.FitDistances(t.Context(), good)),
-		"Restarts":   second(NonmetricMDS{Restarts: -2}.FitDistances(t.Context(), good)),
-		"Ties":       second(NonmetricMDS{Ties: "no"}.FitDistances(t.Context(), good)),
+		"Components": second(ClassicalMDS{Components: 6, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"MaxIter":    second(MetricMDS{MaxIter: -1, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"Tolerance":  second(MetricMDS{Tolerance: math.NaN(), Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"Restarts":   second(NonmetricMDS{Restarts: -2, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"Ties":       second(NonmetricMDS{Ties: "no", Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
 	} {
 		if !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := second(MetricMDS{Init: mat.NewDense(4, 2, nil)}.FitDistances(t.Context(), good)); !errors.Is(err, ml.ErrShape) {
+	if err := second(MetricMDS{Init: mat.NewDense(4, 2, nil), Metric: distance.Precomputed{}}.Fit(t.Context(), good)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("Init: %v", err)
 	}
 }
@@ -260,8 +269,10 @@ func TestMDSCancellationAtSize(t *testing.T) {
 	x := normal(3, 1500, 10)
 	d := distancesOf(x)
 	for name, fit := range map[string]func(context.Context) error{
-		"classical": func(ctx context.Context) error { return second(ClassicalMDS{}.FitDistances(ctx, d)) },
-		"spectrum":  func(ctx context.Context) error { return second(Spectrum(ctx, d)) },
+		"classical": func(ctx context.Context) error {
+			return second(ClassicalMDS{Metric: distance.Precomputed{}}.Fit(ctx, d))
+		},
+		"spectrum": func(ctx context.Context) error { return second(Spectrum(ctx, d)) },
 	} {
 		promptly(t, name, func() (at time.Time) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -276,10 +287,10 @@ func TestMDSCancellationAtSize(t *testing.T) {
 	}
 	for name, steps := range map[string]func(context.Context) func(func(*MDSModel, error) bool){
 		"metric": func(ctx context.Context) func(func(*MDSModel, error) bool) {
-			return MetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2)}.IterateDistances(ctx, d)
+			return MetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2), Metric: distance.Precomputed{}}.Iterate(ctx, d)
 		},
 		"nonmetric": func(ctx context.Context) func(func(*MDSModel, error) bool) {
-			return NonmetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2)}.IterateDistances(ctx, d)
+			return NonmetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2), Metric: distance.Precomputed{}}.Iterate(ctx, d)
 		},
 	} {
 		promptly(t, name, func() (at time.Time) {

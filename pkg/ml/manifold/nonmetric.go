@@ -24,7 +24,7 @@ import (
 // A step costs O(n²·Components), the first sorts n²/2 pairs; memory is O(n²).
 type NonmetricMDS struct {
 	Components int             // dimensions of the map, at most n; 0 means 2
-	Metric     distance.Metric // of Fit; nil means Euclidean
+	Metric     distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 	Ties       Ties            // "" means Untied
 	Init       mat.Matrix      // n×Components start; nil means the map of ClassicalMDS of the ranks
 	Restarts   int             // starts at random beside the one above; the map of least stress is kept; 0 means none
@@ -42,31 +42,22 @@ const (
 	Tied   Ties = "tied"   // to be equal too: his secondary approach
 )
 
-// Fit maps the rows of x (n×d) by the order of their distances. The errors are those of distance.Pairwise, ml.ErrParameter for an option out of range,
-// ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
+// Fit maps the rows of x (n×d) by the order of their distances, or the objects of an n×n table of dissimilarities. The errors are
+// those of distance.Pairwise or distance.Table, ml.ErrParameter for an option out of range, ml.ErrShape for
+// an Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
 func (m NonmetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) {
-	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, nonmetricName, x, m.Metric) }))
+	return leastStress(m.start(ctx, x))
 }
 
-// FitDistances maps the objects of a symmetric n×n table of dissimilarities. Beside Fit's errors it has ml.ErrShape for a table that is not square and
-// ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
-func (m NonmetricMDS) FitDistances(ctx context.Context, d mat.Matrix) (*MDSModel, error) {
-	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, nonmetricName, d) }))
-}
-
-// Iterate runs the first start of Fit and yields the map before the first step and after every step; each model is a fresh value.
+// Iterate runs the first start of Fit and yields the map before the first step and after every step; each
+// model is a fresh value.
 func (m NonmetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, nonmetricName, x, m.Metric) }))
-}
-
-// IterateDistances is Iterate for a table of dissimilarities.
-func (m NonmetricMDS) IterateDistances(ctx context.Context, d mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, nonmetricName, d) }))
+	return firstStart(m.start(ctx, x))
 }
 
 const nonmetricName = "manifold.NonmetricMDS"
 
-func (m NonmetricMDS) start(ctx context.Context, get func() (*mat.Dense, error)) (*starts, error) {
+func (m NonmetricMDS) start(ctx context.Context, x mat.Matrix) (*starts, error) {
 	o := smacofOptions{nonmetricName, m.Init, m.Restarts, m.MaxIter, m.Tolerance, m.Seed}
 	if m.Ties != "" && m.Ties != Untied && m.Ties != Tied {
 		return nil, ml.BadParameter(nonmetricName, "Ties", m.Ties, sprintf("%q or %q", Untied, Tied))
@@ -74,7 +65,7 @@ func (m NonmetricMDS) start(ctx context.Context, get func() (*mat.Dense, error))
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	d, err := get()
+	d, err := table(ctx, nonmetricName, x, m.Metric)
 	if err != nil {
 		return nil, err
 	}
@@ -245,11 +236,11 @@ type Shepard struct {
 	Disparities     []float64 // never fall; for a perfect map of the order they equal Distances
 }
 
-// NewShepard compares a symmetric n×n table of dissimilarities with the distances of a map of n rows. The errors are those of NonmetricMDS.FitDistances
+// NewShepard compares a symmetric n×n table of dissimilarities with the distances of a map of n rows. The errors are those of distance.Table
 // and ml.ErrShape for another number of rows.
 func NewShepard(dissimilarities, embedding mat.Matrix) (*Shepard, error) {
 	const method = "manifold.NewShepard"
-	d, err := checkTable(context.Background(), method, dissimilarities)
+	d, err := distance.Table(context.Background(), method, dissimilarities)
 	if err != nil {
 		return nil, err
 	}

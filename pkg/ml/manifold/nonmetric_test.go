@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
@@ -16,7 +17,7 @@ func TestNonmetricMDSReachesScikitLearnsStress(t *testing.T) {
 	var values mdsValues
 	readJSON(t, "mds.json", &values)
 	for _, c := range values.Nonmetric {
-		m, err := NonmetricMDS{Init: fromRows(c.Init), MaxIter: 20000, Tolerance: 1e-13}.FitDistances(t.Context(), fromRows(values.D[c.Name]))
+		m, err := NonmetricMDS{Init: fromRows(c.Init), MaxIter: 20000, Tolerance: 1e-13, Metric: distance.Precomputed{}}.Fit(t.Context(), fromRows(values.D[c.Name]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,11 +97,11 @@ func TestNonmetricMDSSeesTheOrderAlone(t *testing.T) {
 		change := func(v float64) float64 { return 3 * math.Pow(v, p) }
 		changed := mat.NewDense(n, n, nil)
 		changed.Apply(func(_, _ int, v float64) float64 { return change(v) }, d)
-		a, err := NonmetricMDS{MaxIter: 40}.FitDistances(context.Background(), d)
+		a, err := NonmetricMDS{MaxIter: 40, Metric: distance.Precomputed{}}.Fit(context.Background(), d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := NonmetricMDS{MaxIter: 40}.FitDistances(context.Background(), changed)
+		b, err := NonmetricMDS{MaxIter: 40, Metric: distance.Precomputed{}}.Fit(context.Background(), changed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +117,7 @@ func TestOrderAloneGivesThePointsBack(t *testing.T) {
 	d := distancesOf(x)
 	cubed := mat.NewDense(60, 60, nil)
 	cubed.Apply(func(_, _ int, v float64) float64 { return v * v * v }, d)
-	m, err := NonmetricMDS{MaxIter: 3000, Tolerance: 1e-12}.FitDistances(t.Context(), cubed)
+	m, err := NonmetricMDS{MaxIter: 3000, Tolerance: 1e-12, Metric: distance.Precomputed{}}.Fit(t.Context(), cubed)
 	if err != nil {
 		t.Fatal(err)
 	}

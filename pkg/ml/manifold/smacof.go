@@ -25,7 +25,7 @@ import (
 // memory is O(n²).
 type MetricMDS struct {
 	Components int             // dimensions of the map, at most n; 0 means 2
-	Metric     distance.Metric // of Fit; nil means Euclidean
+	Metric     distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 	Init       mat.Matrix      // n×Components start; nil means the map of ClassicalMDS
 	Restarts   int             // starts at random beside the one above; the map of least stress is kept; 0 means none
 	MaxIter    int             // per start; 0 means 300
@@ -45,38 +45,28 @@ type MDSModel struct {
 
 func init() { ml.Register[MDSModel]("manifold.MDSModel") }
 
-// Fit maps the rows of x (n×d) by their distances. The errors are those of distance.Pairwise, ml.ErrParameter for an option out of range, ml.ErrShape for an
-// Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
+// Fit maps the rows of x (n×d) by their distances, or the objects of an n×n table of them. The errors are
+// those of distance.Pairwise or distance.Table, ml.ErrParameter for an option out of range, ml.ErrShape for
+// an Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
 func (m MetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) {
-	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, metricName, x, m.Metric) }))
+	return leastStress(m.start(ctx, x))
 }
 
-// FitDistances maps the objects of a symmetric n×n table of distances, or of dissimilarities that need not keep the triangle inequality. Beside Fit's errors
-// it has ml.ErrShape for a table that is not square and ml.ErrParameter for one that is not symmetric, or has a negative entry or a diagonal that is not zero.
-func (m MetricMDS) FitDistances(ctx context.Context, d mat.Matrix) (*MDSModel, error) {
-	return leastStress(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, metricName, d) }))
-}
-
-// Iterate runs the first start of Fit and yields the map before the first step and after every step; each model is a fresh value. The last one has
-// Converged set, unless MaxIter came first.
+// Iterate runs the first start of Fit and yields the map before the first step and after every step; each
+// model is a fresh value. The last one has Converged set, unless MaxIter came first.
 func (m MetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return table(ctx, metricName, x, m.Metric) }))
-}
-
-// IterateDistances is Iterate for a table of distances.
-func (m MetricMDS) IterateDistances(ctx context.Context, d mat.Matrix) iter.Seq2[*MDSModel, error] {
-	return firstStart(m.start(ctx, func() (*mat.Dense, error) { return checkTable(ctx, metricName, d) }))
+	return firstStart(m.start(ctx, x))
 }
 
 const metricName = "manifold.MetricMDS"
 
 // start checks the options, gets the table, and returns what runs the starts.
-func (m MetricMDS) start(ctx context.Context, get func() (*mat.Dense, error)) (*starts, error) {
+func (m MetricMDS) start(ctx context.Context, x mat.Matrix) (*starts, error) {
 	o := smacofOptions{metricName, m.Init, m.Restarts, m.MaxIter, m.Tolerance, m.Seed}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	d, err := get()
+	d, err := table(ctx, metricName, x, m.Metric)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func TestMetricMDSReachesScikitLearnsStress(t *testing.T) {
 	for _, c := range values.Metric {
 		init := fromRows(c.Init)
 		_, k := init.Dims()
-		m, err := MetricMDS{Components: k, Init: init, MaxIter: 20000, Tolerance: 1e-14}.FitDistances(t.Context(), fromRows(values.D[c.Name]))
+		m, err := MetricMDS{Components: k, Init: init, MaxIter: 20000, Tolerance: 1e-14, Metric: distance.Precomputed{}}.Fit(t.Context(), fromRows(values.D[c.Name]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestStressIsWhatItSaysAndAMinimum(t *testing.T) {
 		}
 		return s
 	}
-	for m, err := range (MetricMDS{Tolerance: 1e-15, MaxIter: 5000}).IterateDistances(t.Context(), d) {
+	for m, err := range (MetricMDS{Tolerance: 1e-15, MaxIter: 5000, Metric: distance.Precomputed{}}).Iterate(t.Context(), d) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,10 +93,10 @@ func TestStressNeverRises(t *testing.T) {
 		ties := []Ties{Untied, Tied}[rapid.IntRange(0, 1).Draw(t, "ties")]
 		start := normal(r.Uint64(), n, k)
 		for name, steps := range map[string]func(func(*MDSModel, error) bool){
-			"metric":               MetricMDS{Components: k, MaxIter: 60}.IterateDistances(context.Background(), d),
-			"metric from a start":  MetricMDS{Components: k, MaxIter: 60, Init: start}.IterateDistances(context.Background(), d),
-			"nonmetric":            NonmetricMDS{Components: k, MaxIter: 60, Ties: ties}.IterateDistances(context.Background(), d),
-			"nonmetric from start": NonmetricMDS{Components: k, MaxIter: 60, Ties: ties, Init: start}.IterateDistances(context.Background(), d),
+			"metric":               MetricMDS{Components: k, MaxIter: 60, Metric: distance.Precomputed{}}.Iterate(context.Background(), d),
+			"metric from a start":  MetricMDS{Components: k, MaxIter: 60, Init: start, Metric: distance.Precomputed{}}.Iterate(context.Background(), d),
+			"nonmetric":            NonmetricMDS{Components: k, MaxIter: 60, Ties: ties, Metric: distance.Precomputed{}}.Iterate(context.Background(), d),
+			"nonmetric from start": NonmetricMDS{Components: k, MaxIter: 60, Ties: ties, Init: start, Metric: distance.Precomputed{}}.Iterate(context.Background(), d),
 		} {
 			before, naive := math.Inf(1), math.Inf(1)
 			for m, err := range steps {
@@ -155,11 +155,11 @@ func TestRestartsKeepTheBest(t *testing.T) {
 	for i := range 25 {
 		bad.Set(i, 0, float64(i))
 	}
-	alone, err := MetricMDS{Init: bad, MaxIter: 1000}.FitDistances(t.Context(), d)
+	alone, err := MetricMDS{Init: bad, MaxIter: 1000, Metric: distance.Precomputed{}}.Fit(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	best, err := MetricMDS{Init: bad, MaxIter: 1000, Restarts: 6, Seed: 1}.FitDistances(t.Context(), d)
+	best, err := MetricMDS{Init: bad, MaxIter: 1000, Restarts: 6, Seed: 1, Metric: distance.Precomputed{}}.Fit(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}

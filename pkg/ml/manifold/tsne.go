@@ -30,18 +30,21 @@ import (
 // The attraction costs O(n·Perplexity) a step; Repulsion says what the repulsion costs. Neighbors are exact up to 30,000 rows and approximate above. On two cores of 2026 a map
 // of 20,000 rows of 50 columns takes 8 s and 0.2 GB, one of 200,000 rows 156 s and 1.9 GB (BenchmarkTSNE).
 type TSNE struct {
-	Components   int             // dimensions of the map; 0 means 2; others than 2 want the repulsion Exact
-	Perplexity   float64         // how many neighbors count, 1 ≤ Perplexity < n−1; 0 means 30, or a third of n−1 where that is less
-	Metric       distance.Metric // of Fit; nil means Euclidean
-	Repulsion    Repulsion       // "" means Exact up to 4,000 rows or in other than two dimensions, and Interpolation otherwise
-	Theta        float64         // of BarnesHut: a cell is taken as one point if it is less wide than Theta times its distance; 0 means 0.5
-	Exaggeration float64         // of the attraction in the first steps, at least 1; 0 means 12
-	EarlyIter    int             // steps with exaggeration, before it falls; 0 means 250
-	MaxIter      int             // steps after these; 0 means 750
-	LearningRate float64         // 0 means n/exaggeration
-	Init         mat.Matrix      // n×Components start, which is scaled down; nil means principal components, or a random start where only a graph is known
-	RandomStart  bool            // a normal distribution instead of principal components
-	Seed         uint64          // of the random start and of the little noise that parts equal rows: same seed, same result
+	Components int             // dimensions of the map; 0 means 2; others than 2 want the repulsion Exact
+	Perplexity float64         // how many neighbors count, 1 ≤ Perplexity < n−1; 0 means 30, or a third of n−1 where that is less
+	Metric     distance.Metric // nil means Euclidean
+	// Graph holds neighbors of the rows that were found elsewhere, each row about 3·Perplexity of them. Where
+	// it is given, Metric and the data are not looked at, which may be nil.
+	Graph        *neighbors.Graph
+	Repulsion    Repulsion  // "" means Exact up to 4,000 rows or in other than two dimensions, and Interpolation otherwise
+	Theta        float64    // of BarnesHut: a cell is taken as one point if it is less wide than Theta times its distance; 0 means 0.5
+	Exaggeration float64    // of the attraction in the first steps, at least 1; 0 means 12
+	EarlyIter    int        // steps with exaggeration, before it falls; 0 means 250
+	MaxIter      int        // steps after these; 0 means 750
+	LearningRate float64    // 0 means n/exaggeration
+	Init         mat.Matrix // n×Components start, which is scaled down; nil means principal components, or a random start where only a graph is known
+	RandomStart  bool       // a normal distribution instead of principal components
+	Seed         uint64     // of the random start and of the little noise that parts equal rows: same seed, same result
 }
 
 // Repulsion names how the forces between all pairs of points are summed.
@@ -68,25 +71,14 @@ type TSNEModel struct {
 func init() { ml.Register[TSNEModel]("manifold.TSNEModel") }
 
 // Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out of range or fewer than four rows, ml.ErrShape for an Init
-// that does not fit, what the metric can't measure, and ctx.Err(), along with the map so far, when ctx ends first.
+// that does not fit, what the metric can't measure, those of NewAffinities for a Graph, and ctx.Err(), along with the map so far, when ctx ends first.
 func (t TSNE) Fit(ctx context.Context, x mat.Matrix) (*TSNEModel, error) {
 	return lastMap(t.prepare(ctx, x))
-}
-
-// FitGraph maps the rows of a graph of neighbors, of which each row should have about 3·Perplexity. Metric is not used. Beside Fit's errors
-// there are those of NewAffinities.
-func (t TSNE) FitGraph(ctx context.Context, g *neighbors.Graph) (*TSNEModel, error) {
-	return lastMap(t.prepareGraph(ctx, g))
 }
 
 // Iterate is Fit that yields the start, as Iteration 0, and the map after every step; each model is a fresh value.
 func (t TSNE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*TSNEModel, error] {
 	return eachMap(t.prepare(ctx, x))
-}
-
-// IterateGraph is FitGraph that yields like Iterate.
-func (t TSNE) IterateGraph(ctx context.Context, g *neighbors.Graph) iter.Seq2[*TSNEModel, error] {
-	return eachMap(t.prepareGraph(ctx, g))
 }
 
 // lastMap drains the descent and computes the divergence at the end alone.
@@ -152,6 +144,9 @@ func (t TSNE) perplexity(n int) float64 { return cmp.Or(t.Perplexity, min(30, fl
 const exactNeighbors = 30000
 
 func (t TSNE) prepare(ctx context.Context, x mat.Matrix) (*descent, error) {
+	if t.Graph != nil {
+		return t.prepareGraph(ctx, t.Graph)
+	}
 	dense, err := ml.Dense(tsneName, x)
 	if err != nil {
 		return nil, err

@@ -341,7 +341,7 @@ func TestTSNETransform(t *testing.T) {
 	if _, err := m.Transform(t.Context(), mat.NewDense(1, 3, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("three columns: %v", err)
 	}
-	byGraph, err := TSNE{EarlyIter: 5, MaxIter: 5}.FitGraph(t.Context(), graphOf(t, fit, 90))
+	byGraph, err := TSNE{EarlyIter: 5, MaxIter: 5, Graph: graphOf(t, fit, 90)}.Fit(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +409,7 @@ func TestTSNEOnAwkwardData(t *testing.T) {
 			two.Start = append(two.Start, len(two.Index))
 		}
 	}
-	m, err := TSNE{Perplexity: 10}.FitGraph(t.Context(), two)
+	m, err := TSNE{Perplexity: 10, Graph: two}.Fit(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,9 +432,9 @@ func TestTSNEBadInput(t *testing.T) {
 		"MaxIter":      second(TSNE{MaxIter: -1}.Fit(t.Context(), x)),
 		"LearningRate": second(TSNE{LearningRate: math.Inf(1)}.Fit(t.Context(), x)),
 		"number of":    second(TSNE{}.Fit(t.Context(), normal(1, 3, 2))),
-		"another row":  second(TSNE{}.FitGraph(t.Context(), &neighbors.Graph{Start: []int{0, 1, 1, 1, 1}, Index: []int{0}, Distance: []float64{1}})),
-		"0 or more":    second(TSNE{}.FitGraph(t.Context(), &neighbors.Graph{Start: []int{0, 1, 1, 1, 1}, Index: []int{1}, Distance: []float64{-1}})),
-		"least number": second(TSNE{}.FitGraph(t.Context(), &neighbors.Graph{Start: []int{0, 1, 1, 1, 1}, Index: []int{1}, Distance: []float64{1}})),
+		"another row":  second(TSNE{Graph: &neighbors.Graph{Start: []int{0, 1, 1, 1, 1}, Index: []int{0}, Distance: []float64{1}}}.Fit(t.Context(), nil)),
+		"0 or more":    second(TSNE{Graph: &neighbors.Graph{Start: []int{0, 1, 1, 1, 1}, Index: []int{1}, Distance: []float64{-1}}}.Fit(t.Context(), nil)),
+		"least number": second(TSNE{Graph: &neighbors.Graph{Start: []int{0, 1, 1, 1, 1}, Index: []int{1}, Distance: []float64{1}}}.Fit(t.Context(), nil)),
 	} {
 		if !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
@@ -445,11 +445,11 @@ func TestTSNEBadInput(t *testing.T) {
 	}
 	nan := graphOf(t, x, 10)
 	nan.Distance[13] = math.NaN() // the fourth neighbor of row 1
-	if _, err := (TSNE{Perplexity: 3}).FitGraph(t.Context(), nan); !errors.Is(err, ml.ErrNotFinite) || !strings.Contains(err.Error(), "from row 1 to its neighbor") {
+	if _, err := (TSNE{Perplexity: 3, Graph: nan}).Fit(t.Context(), nil); !errors.Is(err, ml.ErrNotFinite) || !strings.Contains(err.Error(), "from row 1 to its neighbor") {
 		t.Errorf("a distance that is no number: %v", err)
 	}
-	if _, err := (TSNE{}).FitGraph(t.Context(), nil); !errors.Is(err, ml.ErrEmpty) {
-		t.Errorf("nil graph: %v", err)
+	if _, err := (TSNE{Graph: &neighbors.Graph{Start: []int{0}}}).Fit(t.Context(), nil); !errors.Is(err, ml.ErrEmpty) {
+		t.Errorf("empty graph: %v", err)
 	}
 	for perplexity := 1.0; perplexity < 49; perplexity += 15.9 { // up to nearly the largest there is
 		m, err := TSNE{Perplexity: perplexity, EarlyIter: 5, MaxIter: 5, Metric: distance.Manhattan{}}.Fit(t.Context(), x)
@@ -466,7 +466,7 @@ func TestTSNECancellationAtSize(t *testing.T) {
 		promptly(t, string(r), func() (at time.Time) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(500*time.Millisecond, func() { at = time.Now(); cancel() })
-			m, err := TSNE{Repulsion: r, MaxIter: 1e6, Perplexity: 15}.FitGraph(ctx, g)
+			m, err := TSNE{Repulsion: r, MaxIter: 1e6, Perplexity: 15, Graph: g}.Fit(ctx, nil)
 			if !errors.Is(err, context.Canceled) || m != nil && m.KL-m.KL != 0 {
 				t.Errorf("%s: %v", r, err)
 			}
@@ -476,7 +476,7 @@ func TestTSNECancellationAtSize(t *testing.T) {
 		defer cancel()
 		var last *TSNEModel
 		var end error
-		for m, err := range (TSNE{Repulsion: r, Perplexity: 15}).IterateGraph(ctx, g) {
+		for m, err := range (TSNE{Repulsion: r, Perplexity: 15, Graph: g}).Iterate(ctx, nil) {
 			if last, end = m, err; err == nil && m.Iteration == 3 {
 				cancel()
 			}
