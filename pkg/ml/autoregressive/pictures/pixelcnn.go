@@ -16,8 +16,8 @@ import (
 // that sees, of every pixel, only those above it and to its left (van den Oord, Kalchbrenner &
 // Kavukcuoglu, 2016). Convolutions of masked kernels leave a blind spot: a growing wedge to the
 // right above a pixel that no depth reaches. Gated (van den Oord et al.,
-// 2016) it has two stacks of layers, one for all rows above and one for the row itself, which sees
-//       the first, and no blind spot; and its units are products tanh · σ.
+//  2016. it has two stacks of layers, one for all rows above and one for the row itself, which sees
+//     the first, and no blind spot; and its units are products tanh · σ.
 //
 // Levels are an indicator each for what is put out and a number from −1 to 1 for what is read. The
 // loss is −log p in nats, the mean over the pictures of a minibatch.
