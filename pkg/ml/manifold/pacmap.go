@@ -30,7 +30,7 @@ type PaCMAP struct {
 	Components int             // dimensions of the map; 0 means 2
 	Neighbors  int             // near pairs of a point, below n; 0 means 10 for up to 10,000 rows and 10 + 15·log₁₀(n/10,000) for more
 	MidNear    int             // mid-near pairs of a point; 0 means half of Neighbors, negative none
-	Further    int             // further pairs of a point; 0 means twice Neighbors
+	Further    int             // further pairs of a point; 0 means twice Neighbors, negative none
 	Metric     distance.Metric // nil means Euclidean
 	Init       mat.Matrix      // n×Components start, used as it is; nil means principal components
 	Phases     [3]int          // iterations of each phase; all 0 means 100, 100 and 250
@@ -161,8 +161,8 @@ func (p PaCMAP) defaults(n int) (PaCMAP, error) {
 		return p, ml.BadParameter(pacmapName, "Neighbors", p.Neighbors, sprintf("0 (for 10 or more), or 1 ≤ Neighbors < n = %d", n))
 	case p.MidNear >= n:
 		return p, ml.BadParameter(pacmapName, "MidNear", p.MidNear, sprintf("0 (for half of Neighbors), negative (for none), or a number below n = %d", n))
-	case p.Further < 0 || p.Further >= n:
-		return p, ml.BadParameter(pacmapName, "Further", p.Further, sprintf("0 (for twice Neighbors), or a number below n = %d", n))
+	case p.Further >= n:
+		return p, ml.BadParameter(pacmapName, "Further", p.Further, sprintf("0 (for twice Neighbors), negative (for none), or a number below n = %d", n))
 	case min(p.Phases[0], p.Phases[1], p.Phases[2]) < 0:
 		return p, ml.BadParameter(pacmapName, "Phases", p.Phases, "numbers of 0 or more, or all 0 (for 100, 100 and 250)")
 	case !(p.Rate >= 0) || math.IsInf(p.Rate, 1):
@@ -175,7 +175,7 @@ func (p PaCMAP) defaults(n int) (PaCMAP, error) {
 	p.Components, p.Neighbors, p.Rate = k, cmp.Or(p.Neighbors, min(near, n-1)), cmp.Or(p.Rate, 1)
 	// Of few rows not all pairs can be had: a mid-near one is the second nearest of at least two, and a further one is no neighbor.
 	p.MidNear = max(0, min(cmp.Or(p.MidNear, (p.Neighbors+1)/2), n-2))
-	p.Further = min(cmp.Or(p.Further, 2*p.Neighbors), n-1-p.Neighbors)
+	p.Further = max(0, min(cmp.Or(p.Further, 2*p.Neighbors), n-1-p.Neighbors))
 	if p.Phases == [3]int{} {
 		p.Phases = [3]int{100, 100, 250}
 	}

@@ -385,7 +385,6 @@ func TestPaCMAPBadInput(t *testing.T) {
 		{PaCMAP{Neighbors: 40}, ml.ErrParameter, "Neighbors = 40"},
 		{PaCMAP{Neighbors: -1}, ml.ErrParameter, "Neighbors = -1"},
 		{PaCMAP{MidNear: 40}, ml.ErrParameter, "MidNear = 40"},
-		{PaCMAP{Further: -1}, ml.ErrParameter, "Further = -1"},
 		{PaCMAP{Phases: [3]int{1, -1, 1}}, ml.ErrParameter, "Phases = [1 -1 1]"},
 		{PaCMAP{Rate: math.NaN()}, ml.ErrParameter, "Rate = NaN"},
 		{PaCMAP{Init: normal(1, 40, 3)}, ml.ErrShape, "Init is 40×3"},

@@ -39,7 +39,7 @@ type TSNE struct {
 	Repulsion    Repulsion  // "" means Exact up to 4,000 rows or in other than two dimensions, and Interpolation otherwise
 	Theta        float64    // of BarnesHut: a cell is taken as one point if it is less wide than Theta times its distance; 0 means 0.5
 	Exaggeration float64    // of the attraction in the first steps, at least 1; 0 means 12
-	EarlyIter    int        // steps with exaggeration, before it falls; 0 means 250
+	EarlyIter    int        // steps with exaggeration, before it falls; 0 means 250, negative none
 	MaxIter      int        // steps after these; 0 means 750
 	LearningRate float64    // 0 means n/exaggeration
 	Init         mat.Matrix // n×Components start, which is scaled down; nil means principal components, or a random start where only a graph is known
@@ -127,8 +127,6 @@ func (t TSNE) check(n int) error {
 		return ml.BadParameter(tsneName, "Theta", t.Theta, "0 (for 0.5) or a positive number")
 	case t.Exaggeration != 0 && !(t.Exaggeration >= 1 && t.Exaggeration <= 1e6):
 		return ml.BadParameter(tsneName, "Exaggeration", t.Exaggeration, "0 (for 12), or 1 to 10⁶")
-	case t.EarlyIter < 0:
-		return ml.BadParameter(tsneName, "EarlyIter", t.EarlyIter, "0 (for 250) or more")
 	case t.MaxIter < 0:
 		return ml.BadParameter(tsneName, "MaxIter", t.MaxIter, "0 (for 750) or more")
 	case !(t.LearningRate >= 0) || math.IsInf(t.LearningRate, 1):
@@ -204,7 +202,7 @@ func (t TSNE) descent(ctx context.Context, g *neighbors.Graph, perplexity float6
 	}
 	n := a.Len()
 	d := newDescent(ctx, a, cmp.Or(t.Components, 2))
-	d.exaggeration, d.early = cmp.Or(t.Exaggeration, 12), cmp.Or(t.EarlyIter, 250)
+	d.exaggeration, d.early = cmp.Or(t.Exaggeration, 12), max(cmp.Or(t.EarlyIter, 250), 0)
 	d.last, d.rate = d.early+cmp.Or(t.MaxIter, 750), t.LearningRate
 	kind := t.Repulsion
 	if kind == "" {

@@ -428,7 +428,6 @@ func TestTSNEBadInput(t *testing.T) {
 		"two dimens":   second(TSNE{Components: 3, Repulsion: BarnesHut}.Fit(t.Context(), x)),
 		"Theta":        second(TSNE{Theta: -1}.Fit(t.Context(), x)),
 		"Exaggeration": second(TSNE{Exaggeration: 0.5}.Fit(t.Context(), x)),
-		"EarlyIter":    second(TSNE{EarlyIter: -1}.Fit(t.Context(), x)),
 		"MaxIter":      second(TSNE{MaxIter: -1}.Fit(t.Context(), x)),
 		"LearningRate": second(TSNE{LearningRate: math.Inf(1)}.Fit(t.Context(), x)),
 		"number of":    second(TSNE{}.Fit(t.Context(), normal(1, 3, 2))),

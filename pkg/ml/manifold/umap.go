@@ -39,7 +39,7 @@ type UMAP struct {
 	Init       mat.Matrix      // n×Components start, used as it is; nil means the spectral one
 	Epochs     int             // 0 means 4,000,000/n, but at least 240 and at most 1000
 	Rate       float64         // of learning in the first epoch, from which it falls to 0; 0 means 1
-	Negatives  int             // points that an end of a drawn edge is pushed from; 0 means 5
+	Negatives  int             // points that an end of a drawn edge is pushed from; 0 means 5, negative none
 	Repulsion  float64         // weight of the pushes; 0 means 1
 	Seed       uint64          // same seed, same result
 }
@@ -181,15 +181,13 @@ func (u UMAP) defaults(n int) (UMAP, error) {
 		return u, ml.BadParameter(umapName, "Epochs", u.Epochs, "0 (for 4,000,000/n between 240 and 1000) or more")
 	case !(u.Rate >= 0) || math.IsInf(u.Rate, 1):
 		return u, ml.BadParameter(umapName, "Rate", u.Rate, "0 (for 1) or a positive number")
-	case u.Negatives < 0:
-		return u, ml.BadParameter(umapName, "Negatives", u.Negatives, "0 (for 5) or more")
 	case !(u.Repulsion >= 0) || math.IsInf(u.Repulsion, 1):
 		return u, ml.BadParameter(umapName, "Repulsion", u.Repulsion, "0 (for 1) or a positive number")
 	}
 	// Trustworthiness grows with epochs, slowly: with these, maps are as trustworthy as umap-learn's after its 500 or, beyond 10,000 rows, 200.
 	epochs := min(max(4_000_000/n, 240), 1000)
 	u.Components, u.Neighbors, u.Epochs = k, cmp.Or(u.Neighbors, min(15, n)), cmp.Or(u.Epochs, epochs)
-	u.Negatives, u.Rate, u.Repulsion, u.Spread = cmp.Or(u.Negatives, 5), cmp.Or(u.Rate, 1), cmp.Or(u.Repulsion, 1), cmp.Or(u.Spread, 1)
+	u.Negatives, u.Rate, u.Repulsion, u.Spread = max(cmp.Or(u.Negatives, 5), 0), cmp.Or(u.Rate, 1), cmp.Or(u.Repulsion, 1), cmp.Or(u.Spread, 1)
 	if u.MinDist == 0 {
 		u.MinDist = min(0.1, u.Spread)
 	}

@@ -576,7 +576,6 @@ func TestUMAPBadInput(t *testing.T) {
 		{UMAP{Spread: -1}, ml.ErrParameter, "Spread = -1"},
 		{UMAP{Epochs: -1}, ml.ErrParameter, "Epochs = -1"},
 		{UMAP{Rate: math.Inf(1)}, ml.ErrParameter, "Rate = +Inf"},
-		{UMAP{Negatives: -2}, ml.ErrParameter, "Negatives = -2"},
 		{UMAP{Repulsion: -1}, ml.ErrParameter, "Repulsion = -1"},
 		{UMAP{Init: normal(1, 39, 2)}, ml.ErrShape, "Init is 39×2"},
 		{UMAP{Metric: distance.Minkowski{R: -1}}, ml.ErrParameter, "R = -1"},

@@ -53,8 +53,8 @@ func (o expertOptions) check(method string, n int) error {
 		return ml.BadParameter(method, "Optimizer", o.optimizer, `"EM" or "direct"`)
 	case o.floor != 0 && !(o.floor >= 1e-12 && o.floor <= 1):
 		return ml.BadParameter(method, "Floor", o.floor, "0 (for 1e-6), or 1e-12 to 1")
-	case !(o.penalty >= 0) || math.IsInf(o.penalty, 1):
-		return ml.BadParameter(method, "Penalty", o.penalty, "0 (for 1e-3) or a positive number")
+	case math.IsNaN(o.penalty) || math.IsInf(o.penalty, 1):
+		return ml.BadParameter(method, "Penalty", o.penalty, "0 (for 1e-3), a positive number, or a negative one for none")
 	case o.restarts < 0:
 		return ml.BadParameter(method, "Restarts", o.restarts, "0 (for 10) or more")
 	case o.maxIter < 0:
@@ -118,7 +118,7 @@ func newExpertFit(ctx context.Context, method string, o expertOptions, x mat.Mat
 	if err := o.check(method, n); err != nil {
 		return nil, err
 	}
-	o.penalty, o.restarts, o.maxIter, o.tol = cmp.Or(o.penalty, 1e-3), cmp.Or(o.restarts, 10), cmp.Or(o.maxIter, 1000), cmp.Or(o.tol, 1e-8)
+	o.penalty, o.restarts, o.maxIter, o.tol = max(cmp.Or(o.penalty, 1e-3), 0), cmp.Or(o.restarts, 10), cmp.Or(o.maxIter, 1000), cmp.Or(o.tol, 1e-8)
 	from, err := standardize(ctx, rows, false)
 	if err != nil {
 		return nil, err

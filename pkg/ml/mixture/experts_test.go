@@ -673,7 +673,7 @@ func TestExpertsBadInput(t *testing.T) {
 		"gating":      {LinearExperts{K: 2, Gating: "hard"}, x, y, ml.ErrParameter, "Gating = hard"},
 		"optimizer":   {LinearExperts{K: 2, Optimizer: "SGD"}, x, y, ml.ErrParameter, "Optimizer = SGD"},
 		"floor":       {LinearExperts{K: 2, Floor: 2}, x, y, ml.ErrParameter, "Floor = 2"},
-		"penalty":     {LinearExperts{K: 2, Penalty: -1}, x, y, ml.ErrParameter, "Penalty = -1"},
+		"penalty":     {LinearExperts{K: 2, Penalty: math.NaN()}, x, y, ml.ErrParameter, "Penalty = NaN"},
 		"penalty NaN": {LinearExperts{K: 2, Penalty: math.NaN()}, x, y, ml.ErrParameter, "Penalty = NaN"},
 		"restarts":    {LinearExperts{K: 2, Restarts: -1}, x, y, ml.ErrParameter, "Restarts = -1"},
 		"max iter":    {LinearExperts{K: 2, MaxIter: -1}, x, y, ml.ErrParameter, "MaxIter = -1"},
@@ -1097,6 +1097,34 @@ func BenchmarkExperts(b *testing.B) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// Without a penalty a logistic regression is the plain maximum of the likelihood, which vanishing penalties come to.
+func TestNoPenalty(t *testing.T) {
+	r := rng.New(5)
+	x, y := mat.NewDense(200, 2, nil), make([]int, 200)
+	for i := range y {
+		x.SetRow(i, []float64{r.NormFloat64(), r.NormFloat64()})
+		if x.At(i, 0)-x.At(i, 1)+r.NormFloat64() > 0 {
+			y[i] = 1
+		}
+	}
+	for _, optimizer := range []Optimizer{EM, Direct} {
+		var fits []*LogisticExpertsModel
+		for _, penalty := range []float64{-1, 1e-9, 0} {
+			m, err := LogisticExperts{K: 1, Penalty: penalty, Optimizer: optimizer, Tol: 1e-13}.Fit(t.Context(), x, y)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fits = append(fits, m)
+		}
+		if !mat.EqualApprox(fits[0].Coefficients, fits[1].Coefficients, 1e-6) || fits[0].Objective != fits[0].LogLikelihood {
+			t.Errorf("%s: without a penalty %v, with nearly none %v", optimizer, fits[0].Coefficients, fits[1].Coefficients)
+		}
+		if gap := fits[0].Coefficients.At(0, 0) - fits[2].Coefficients.At(0, 0); gap < 1e-7 {
+			t.Errorf("%s: the default penalty makes no difference: %v", optimizer, gap)
 		}
 	}
 }

@@ -31,7 +31,7 @@ type LinearExperts struct {
 	Gating    Gating              // "" means SoftmaxGating
 	Optimizer Optimizer           // "" means EM
 	Floor     float64             // least variance of an expert, as a part of the variance of y, 1e-12 to 1; 0 means 1e-6
-	Penalty   float64             // λ, for all rows together; 0 means 1e-3
+	Penalty   float64             // λ, for all rows together; 0 means 1e-3, negative none
 	Init      *LinearExpertsModel // start from this model, instead of at random; there is one restart then
 	Restarts  int                 // independent starts, the best is kept; 0 means 10
 	MaxIter   int                 // steps per start; 0 means 1000

@@ -28,7 +28,7 @@ type LogisticExperts struct {
 	K         int                   // number of experts, 1 ≤ K ≤ n
 	Gating    Gating                // "" means SoftmaxGating
 	Optimizer Optimizer             // "" means EM
-	Penalty   float64               // λ, for all rows together; 0 means 1e-3
+	Penalty   float64               // λ, for all rows together; 0 means 1e-3, negative none
 	Init      *LogisticExpertsModel // start from this model, instead of at random; there is one restart then
 	Restarts  int                   // independent starts, the best is kept; 0 means 10
 	MaxIter   int                   // steps per start; 0 means 1000
