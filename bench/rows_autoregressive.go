@@ -36,7 +36,10 @@ func madeSteps(ctx context.Context, p problem) (iter.Seq2[*autoregressive.MADEMo
 	return autoregressive.MADE{Train: endless(100, p.Seed)}.Iterate(ctx, bits(p.X, 0, trainImages)), nil
 }
 
+// pixelCNNSteps leaves out what the method adds by default and the peer does not.
 func pixelCNNSteps(ctx context.Context, p problem) (iter.Seq2[*pictures.PixelCNNModel, error], error) {
-	o := pictures.PixelCNN{Gated: true, Channels: 16, Layers: 2, First: 5, Dropout: -1, Train: endless(20, p.Seed)}
+	t := endless(20, p.Seed)
+	t.Schedule, t.EMA, t.ClipNorm = neural.Constant, -1, -1
+	o := pictures.PixelCNN{Gated: true, Channels: 16, Layers: 2, First: 5, Dropout: -1, Train: t}
 	return o.Iterate(ctx, bits(p.X, 0, trainImages)), nil
 }

@@ -2,7 +2,7 @@
 import numpy as np
 from driver import data, peer
 from inputs import unzipped
-from training import glorot, going_on
+from training import glorot, going_on, relu
 
 
 @data
@@ -69,7 +69,7 @@ def made_step(p):
     def loss(w, x, noise):
         h = x
         for (a, b), mask, part in zip(w["hidden"], masks, (noise[:, :wide], noise[:, wide:])):
-            h = jax.nn.relu(h @ (a * mask) + b) * jnp.float32(part < 0) * 2  # dropout of one half
+            h = relu(h @ (a * mask) + b) * jnp.float32(part < 0) * 2  # dropout of one half
         logits = h @ (w["out"] * masks[2]) + x @ (w["direct"][0] * masks[3]) + w["direct"][1]
         return -jnp.mean(jnp.sum(x * logits - jax.nn.softplus(logits), -1))
 
@@ -105,7 +105,7 @@ def pixelcnn_step(p):
             long = conv(q["h"], h, (0, 0), (1, 0)) + dense(q["link"], wide)
             v = gate(wide)
             h = h + dense(q["mix"], gate(long))
-        logits = dense(w["out"], jax.nn.relu(dense(w["last"], jax.nn.relu(h))))[..., 0]
+        logits = dense(w["out"], relu(dense(w["last"], relu(h))))[..., 0]
         return -jnp.mean(jnp.sum(x * logits - jax.nn.softplus(logits), (-1, -2)))
 
     def make(r):
