@@ -2,16 +2,19 @@
 package evaluate
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"gonum.org/v1/gonum/mat"
 )
 
 // table counts, for two labelings of the same points, how many points carry each pair of labels.
 type table struct {
-	counts     [][]float64 // classes × clusters
-	rows, cols []float64
+	counts     *csr.Matrix // classes × clusters
+	rows, cols []float64   // how many points carry each
 	n          float64
 }
 
@@ -24,42 +27,67 @@ func tabulate(method string, truth, labels []int) (*table, error) {
 	}
 	r, nr := index(truth)
 	c, nc := index(labels)
-	t := &table{rows: make([]float64, nr), cols: make([]float64, nc), n: float64(len(truth))}
-	for range nr {
-		t.counts = append(t.counts, make([]float64, nc))
-	}
-	for i := range truth {
-		t.counts[r[i]][c[i]]++
-		t.rows[r[i]]++
+	t := &table{rows: make([]float64, nr), cols: make([]float64, nc), n: float64(len(truth)),
+		counts: &csr.Matrix{Columns: nc, Start: make([]int, 1, nr+1)}}
+	// The clusters of the points of each class, one class behind the other.
+	start := make([]int, nr+1)
+	for i, class := range r {
+		start[class+1]++
+		t.rows[class]++
 		t.cols[c[i]]++
+	}
+	for class := range nr {
+		start[class+1] += start[class]
+	}
+	clusters, next := make([]int, len(c)), slices.Clone(start)
+	for i, class := range r {
+		clusters[next[class]] = c[i]
+		next[class]++
+	}
+	count := make([]float64, nc)
+	var met []int
+	for class := range nr {
+		met = met[:0]
+		for _, k := range clusters[start[class]:start[class+1]] {
+			if count[k]++; count[k] == 1 {
+				met = append(met, k)
+			}
+		}
+		slices.Sort(met)
+		for _, k := range met {
+			t.counts.Index, t.counts.Value = append(t.counts.Index, k), append(t.counts.Value, count[k])
+			count[k] = 0
+		}
+		t.counts.Start = append(t.counts.Start, len(t.counts.Index))
 	}
 	return t, nil
 }
 
-// index numbers the distinct labels from 0 in the order of their values, so that the order of the points does not matter.
+// index numbers the distinct labels from 0 in the order of their values, so that the order of the
+// points does not matter.
 func index(labels []int) (of []int, distinct int) {
-	lo, hi := labels[0], labels[0]
-	for _, l := range labels {
-		lo, hi = min(lo, l), max(hi, l)
-	}
+	lo, hi := slices.Min(labels), slices.Max(labels)
 	of = make([]int, len(labels))
-	number := map[int]int{}
+	if span := hi - lo; span >= 0 && span <= 4*len(labels)+1000 {
+		number := make([]int, span+1)
+		for _, l := range labels {
+			number[l-lo] = 1
+		}
+		for l, met := range number {
+			number[l] = distinct
+			distinct += met
+		}
+		for i, l := range labels {
+			of[i] = number[l-lo]
+		}
+		return of, distinct
+	}
+	number := map[int]int{} // labels far apart
 	for _, l := range labels {
 		number[l] = 0
 	}
-	k := 0
-	if span := hi - lo; span >= 0 && span <= 4*len(labels)+1000 {
-		for l := lo; l <= hi; l++ {
-			if _, ok := number[l]; ok {
-				number[l] = k
-				k++
-			}
-		}
-	} else { // labels far apart
-		for _, l := range sorted(number) {
-			number[l] = k
-			k++
-		}
+	for k, l := range slices.Sorted(maps.Keys(number)) {
+		number[l] = k
 	}
 	for i, l := range labels {
 		of[i] = number[l]
@@ -67,33 +95,33 @@ func index(labels []int) (of []int, distinct int) {
 	return of, len(number)
 }
 
-// Contingency returns the table of counts of two labelings: one row a distinct label of truth, one column a distinct label of labels, both in rising order.
+// Contingency returns the table of counts of two labelings: one row a distinct label of truth, one
+// column a distinct label of labels, both in rising order. The error is ml.ErrShape for labelings of
+// different length, or of none, and for a table of more than 2²⁷ counts.
 func Contingency(truth, labels []int) (*mat.Dense, error) {
-	t, err := tabulate("evaluate.Contingency", truth, labels)
+	const method, most = "evaluate.Contingency", 1 << 27
+	t, err := tabulate(method, truth, labels)
 	if err != nil {
 		return nil, err
 	}
-	m := mat.NewDense(len(t.rows), len(t.cols), nil)
-	for i, row := range t.counts {
-		m.SetRow(i, row)
+	if len(t.rows) > most/len(t.cols) {
+		return nil, ml.BadShape(method, "a table of %d×%d counts takes more than a GiB", len(t.rows), len(t.cols))
 	}
-	return m, nil
+	return t.counts.Dense(), nil
 }
 
-// Purity is the share of points that carry the most frequent class of their cluster, from 1/n·(largest class) to 1. It never falls when a cluster is split,
-// and is 1 for n clusters: compare it at equal K. NaN for labelings of different length.
+// Purity is the share of points that carry the most frequent class of their cluster, from 1/n·(largest
+// class) to 1. It never falls when a cluster is split, and is 1 for n clusters: compare it at equal K. NaN
+// for labelings of different length.
 func Purity(labels, truth []int) float64 {
 	t, err := tabulate("evaluate.Purity", truth, labels)
 	if err != nil {
 		return math.NaN()
 	}
-	sum := 0.0
-	for j := range t.cols {
-		most := 0.0
-		for i := range t.rows {
-			most = max(most, t.counts[i][j])
-		}
-		sum += most
+	most, sum := make([]float64, len(t.cols)), 0.0
+	t.counts.DoNonZero(func(_, j int, n float64) { most[j] = max(most[j], n) })
+	for _, n := range most {
+		sum += n
 	}
 	return sum / t.n
 }
@@ -107,11 +135,11 @@ func ARI(labels, truth []int) float64 {
 	}
 	// The pair confusion matrix, as whole numbers for as long as they fit.
 	both, rows, cols := 0.0, 0.0, 0.0
-	for i := range t.counts {
-		for _, n := range t.counts[i] {
-			both += n * n
-		}
-		rows += t.rows[i] * t.rows[i]
+	for _, n := range t.counts.Value {
+		both += n * n
+	}
+	for _, n := range t.rows {
+		rows += n * n
 	}
 	for _, n := range t.cols {
 		cols += n * n
@@ -138,9 +166,10 @@ func NMI(labels, truth []int) float64 {
 	return t.mutual() / ((hr + hc) / 2)
 }
 
-// AMI is the mutual information of two labelings less what chance would give, over the mean of their entropies less the same (Vinh, Epps & Bailey, 2010): 0 on
-// average when independent, whatever the number of clusters, and 1 when identical. Time O(RCn) at worst for R classes and C clusters. NaN for labelings of
-// different length.
+// AMI is the mutual information of two labelings less what chance would give, over the mean of their
+// entropies less the same (Vinh, Epps & Bailey, 2010): 0 on average when independent, whatever the number
+// of clusters, and 1 when identical. It costs O(n) beside O(√(ab/n)) for each pair of a size a that
+// classes have and a size b that clusters have. NaN for labelings of different length.
 func AMI(labels, truth []int) float64 {
 	t, err := tabulate("evaluate.AMI", truth, labels)
 	if err != nil {
@@ -161,33 +190,55 @@ func AMI(labels, truth []int) float64 {
 
 // identical reports that the two labelings are one partition under two sets of names.
 func (t *table) identical() bool {
-	for i, row := range t.counts {
-		for j, n := range row {
-			if n > 0 && (n < t.rows[i] || n < t.cols[j]) {
-				return false
-			}
-		}
-	}
-	return true
+	return len(t.rows) == len(t.cols) && t.counts.NNZ() == len(t.rows)
 }
 
-// expected is the mean of the mutual information over all tables with the same margins, each cell hypergeometric.
+// expected is the mean of the mutual information over all tables with the same margins, each cell
+// hypergeometric. Cells with equal margins have equal means.
 func (t *table) expected() (emi float64) {
-	factorial := make([]float64, int(t.n)+1) // logarithms
-	for i := 2; i < len(factorial); i++ {
-		factorial[i] = factorial[i-1] + math.Log(float64(i))
-	}
-	f := func(v float64) float64 { return factorial[int(v)] }
-	for _, a := range t.rows {
-		for _, b := range t.cols {
-			fixed := f(a) + f(b) + f(t.n-a) + f(t.n-b) - f(t.n)
-			for c := max(1, a+b-t.n); c <= min(a, b); c++ {
-				p := math.Exp(fixed - f(c) - f(a-c) - f(b-c) - f(t.n-a-b+c))
-				emi += c / t.n * math.Log(t.n*c/(a*b)) * p
-			}
+	rows, cols := sizes(t.rows), sizes(t.cols)
+	for _, a := range slices.Sorted(maps.Keys(rows)) {
+		for _, b := range slices.Sorted(maps.Keys(cols)) {
+			emi += rows[a] * cols[b] * expectedCell(a, b, t.n)
 		}
 	}
 	return emi
+}
+
+// sizes counts how often each size occurs.
+func sizes(counts []float64) map[float64]float64 {
+	of := map[float64]float64{}
+	for _, n := range counts {
+		of[n]++
+	}
+	return of
+}
+
+// expectedCell is the mean of c/n·log(nc/ab) for a hypergeometric c: how many of n points are among a and
+// among b of them. The probabilities follow each other by a ratio, from the largest to both sides until they
+// no longer count, so that no factorial of n, whose logarithm has lost the digits, is needed.
+func expectedCell(a, b, n float64) float64 {
+	term := func(c float64) float64 {
+		if c == 0 {
+			return 0
+		}
+		return c / n * math.Log(n*c/(a*b))
+	}
+	const faint = 1e-22
+	lo, hi := max(0, a+b-n), min(a, b)
+	mode := min(max(math.Floor((a+1)*(b+1)/(n+2)), lo), hi)
+	sum, total := term(mode), 1.0
+	for c, p := mode, 1.0; c < hi && p > faint; {
+		p *= (a - c) * (b - c) / ((c + 1) * (n - a - b + c + 1))
+		c++
+		sum, total = sum+p*term(c), total+p
+	}
+	for c, p := mode, 1.0; c > lo && p > faint; {
+		p *= c * (n - a - b + c) / ((a - c + 1) * (b - c + 1))
+		c--
+		sum, total = sum+p*term(c), total+p
+	}
+	return sum / total
 }
 
 // VMeasure returns homogeneity (each cluster has one class), completeness (each class is in one cluster) and their harmonic mean (Rosenberg & Hirschberg,
@@ -222,12 +273,8 @@ func entropy(counts []float64, n float64) (h float64) {
 
 // mutual is the mutual information in nats, never below 0.
 func (t *table) mutual() (mi float64) {
-	for i := range t.counts {
-		for j, n := range t.counts[i] {
-			if n > 0 {
-				mi += n / t.n * math.Log(n*t.n/(t.rows[i]*t.cols[j]))
-			}
-		}
-	}
+	t.counts.DoNonZero(func(i, j int, n float64) {
+		mi += n / t.n * math.Log(n*t.n/(t.rows[i]*t.cols[j]))
+	})
 	return max(mi, 0)
 }

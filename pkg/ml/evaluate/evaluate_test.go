@@ -56,6 +56,54 @@ func TestEqualsScikitLearn(t *testing.T) {
 	}
 }
 
+// Many points: with i = numpy.arange(200000) scikit-learn's adjusted_mutual_info_score(i*i//7%13, (i//3+i*i%5)%9) is the first number.
+func TestIndicesOfManyPoints(t *testing.T) {
+	const n = 200_000
+	truth, unlike, like, single, pairs := make([]int, n), make([]int, n), make([]int, n), make([]int, n), make([]int, n)
+	for i := range n {
+		truth[i] = i * i / 7 % 13
+		unlike[i] = (i/3 + i*i%5) % 9
+		like[i] = (truth[i] + i/40000) % 11
+		single[i], pairs[i] = i, -i/2
+	}
+	for name, c := range map[string]struct{ got, want float64 }{
+		"AMI of what is unlike":          {AMI(unlike, truth), -0.00010248824353062644},
+		"AMI of what is like":            {AMI(like, truth), 0.3182304718286414},
+		"ARI":                            {ARI(like, truth), 0.11528019566614452},
+		"AMI of points by themselves":    {AMI(single, pairs), 0}, // a table of 4·10¹⁰ counts, of which 200,000 are not 0
+		"purity of points by themselves": {Purity(single, pairs), 1},
+	} {
+		if math.Abs(c.got-c.want) > 1e-9 {
+			t.Errorf("%s: %.15g, want %.15g", name, c.got, c.want)
+		}
+	}
+	if _, err := Contingency(single, pairs); !errors.Is(err, ml.ErrShape) {
+		t.Errorf("a table of 4·10¹⁰ counts: %v", err)
+	}
+}
+
+// The mean of a cell over a hypergeometric distribution is the sum over all that can happen, with probabilities from logarithms of factorials.
+func TestExpectedCell(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 60).Draw(t, "n")
+		a, b := rapid.IntRange(1, n).Draw(t, "a"), rapid.IntRange(1, n).Draw(t, "b")
+		choose := func(n, k int) float64 {
+			x, _ := math.Lgamma(float64(n + 1))
+			y, _ := math.Lgamma(float64(k + 1))
+			z, _ := math.Lgamma(float64(n - k + 1))
+			return x - y - z
+		}
+		want := 0.0
+		for c := max(1, a+b-n); c <= min(a, b); c++ {
+			p := math.Exp(choose(a, c) + choose(n-a, b-c) - choose(n, b))
+			want += float64(c) / float64(n) * math.Log(float64(n*c)/float64(a*b)) * p
+		}
+		if got := expectedCell(float64(a), float64(b), float64(n)); math.Abs(got-want) > 1e-12 {
+			t.Fatalf("n = %d, a = %d, b = %d: %v, want %v", n, a, b, got, want)
+		}
+	})
+}
+
 func TestIndicesDoNotDependOnNamesOrOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 40).Draw(t, "n")

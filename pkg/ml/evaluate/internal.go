@@ -2,9 +2,7 @@ package evaluate
 
 import (
 	"context"
-	"maps"
 	"math"
-	"slices"
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
@@ -12,8 +10,6 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
-
-func sorted(m map[int]int) []int { return slices.Sorted(maps.Keys(m)) }
 
 // partition checks points and their labels together; each of at least two clusters and at most n-1, as the indices below need.
 func partition(method string, x mat.Matrix, labels []int) (y *mat.Dense, of []int, k int, err error) {
