@@ -285,7 +285,8 @@ def main():
             head = commit()
             play = a.play or played(head)
             chosen = sample(books, head, play)
-            say(f"of the others, commit {head[:12]} chooses: {numbers(chosen)}; by hand: make check-notebooks NB=\"{numbers(chosen)}\" AS={play}")
+            say(f"of the others, commit {head[:12]} chooses: {numbers(chosen)}, played as {play}" +
+                (f"; by hand: make check-notebooks NB=\"{numbers(chosen)}\" AS={play}" if chosen else ""))
             run.unmet = []
             run.all(chosen, play)
             if run.unmet:
