@@ -14,9 +14,10 @@
 //	                         distance.Precomputed{}
 //	a value out of range     an error that wraps ErrParameter and says what would be in range
 //
-// So a default that turns something on can be turned off, and never by the zero value. Switches (bool)
-// are named so that false is the default, and a Seed of 0 is a seed like any other. A count that is not
-// given (MaxIter, Restarts) has a default too; a tolerance that never stops is a tiny positive one.
+// So a default that turns something on can be turned off, and never by the zero value. Switches
+// (bool) are named so that false is the default, and a Seed of 0 is a seed like any other. A count
+// that is not given (MaxIter, Restarts) has a default too; a tolerance that never stops is a tiny
+// positive one.
 package ml
 
 // Version is the version of the library. It is written into every saved model.

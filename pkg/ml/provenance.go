@@ -30,8 +30,8 @@ type Info struct {
 	Method string // "cluster.KMeans"
 	// Options are the method's exported fields as JSON: json.Unmarshal(info.Options, &method) gives
 	// the method back where they are numbers, words and structs of these. A matrix among them is a
-	// Fingerprint, a list of more than 1,000 its length and digest, a function its type, an interface
-	// {"type": …, "value": …}.
+	// Fingerprint, a list of more than 1,000 its length and digest, a function its type, an
+	// interface {"type": …, "value": …}.
 	Options json.RawMessage
 	Seed    *uint64 // of the options, or of a struct among them
 	Data    *Fingerprint
@@ -126,8 +126,8 @@ func seedOf(v reflect.Value) *uint64 {
 
 const maxDepth = 16 // options that contain themselves would never end
 
-// maxList is how many elements of a list are written: of more, which are data among the options, the
-// digest stands for them.
+// maxList is how many elements of a list are written: of more, which are data among the options,
+// the digest stands for them.
 const maxList = 1000
 
 type longList struct {

@@ -110,7 +110,8 @@ func TestOptionsAreReadBack(t *testing.T) {
 	}
 }
 
-// Data among the options, as a graph of neighbors is, would make model.json larger than Load reads: a digest stands for it.
+// Data among the options, as a graph of neighbors is, would make model.json larger than Load reads:
+// a digest stands for it.
 func TestLongListsAreDigested(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.zip")
 	in := options{K: 3, Hidden: make([]int, 1<<23)}

@@ -18,35 +18,42 @@ const (
 	Single   Linkage = "single"   // the distance of their nearest rows; clusters can be long and thin
 	Complete Linkage = "complete" // the distance of their farthest rows; clusters are tight
 	Average  Linkage = "average"  // the mean distance of a row of one and a row of the other (UPGMA)
-	Ward     Linkage = "ward"     // (2ab/(a+b))^½·‖μ−ν‖ for a and b rows with means μ and ν: the root of twice what merging adds to the sum of squares
+	// (2ab/(a+b))^½·‖μ−ν‖ for a and b rows with means μ and ν: the root of twice what merging adds
+	// to the sum of squares
+	Ward     Linkage = "ward"
 	Centroid Linkage = "centroid" // ‖μ−ν‖, the distance of their means (UPGMC); heights can fall
 )
 
 var linkages = []Linkage{Single, Complete, Average, Ward, Centroid}
 
-// Agglomerative builds a tree over the rows of a matrix from below: every row begins as a cluster, and the two nearest clusters merge until one is left. The zero value
-// is ready to use: average linkage of Euclidean distances.
+// Agglomerative builds a tree over the rows of a matrix from below: every row begins as a cluster,
+// and the two nearest clusters merge until one is left. The zero value is ready to use: average
+// linkage of Euclidean distances.
 //
-// All linkages cost O(n²d) for n rows of d numbers; single, Ward and centroid linkage take O(nd) memory, the others a table of n(n−1)/2 distances, 4n² bytes. Single
-// linkage is read off a minimum spanning tree (Gower & Ross, 1969); complete, average and Ward's merge all pairs of mutual nearest neighbors at once, and follow
-// nearest-neighbor chains where that does not pay (Murtagh, 1983); centroid linkage is Müllner's generic algorithm (2011), O(n³) at worst. Heights are those of SciPy.
+// All linkages cost O(n²d) for n rows of d numbers; single, Ward and centroid linkage take O(nd)
+// memory, the others a table of n(n−1)/2 distances, 4n² bytes. Single linkage is read off a minimum
+// spanning tree (Gower & Ross, 1969); complete, average and Ward's merge all pairs of mutual
+// nearest neighbors at once, and follow nearest-neighbor chains where that does not pay (Murtagh,
+// 1983); centroid linkage is Müllner's generic algorithm (2011), O(n³) at worst. Heights are those
+// of SciPy.
 //
-// Where two pairs of clusters are equally near, the one with the first rows merges first, as far as the algorithm meets both; the tree does not depend on the number
-// of processors, but with ties it depends on the order of the rows.
+// Where two pairs of clusters are equally near, the one with the first rows merges first, as far as
+// the algorithm meets both; the tree does not depend on the number of processors, but with ties it
+// depends on the order of the rows.
 type Agglomerative struct {
 	Linkage Linkage // "" means Average
-	// Metric is between rows; nil means Euclidean. Ward and Centroid have means of rows, and know no other.
-	// distance.Precomputed takes a table of distances, for Euclidean ones where the linkage knows no other:
-	// they are updated as if they were (Lance & Williams, 1967), and a square that so becomes negative
-	// counts as 0.
+	// Metric is between rows; nil means Euclidean. Ward and Centroid have means of rows, and know
+	// no other. distance.Precomputed takes a table of distances, for Euclidean ones where the
+	// linkage knows no other: they are updated as if they were (Lance & Williams, 1967), and a
+	// square that so becomes negative counts as 0.
 	Metric dist.Metric
 }
 
-// Fit returns the tree of the rows of x, or of the things of which x is a table of distances. The error is
-// ml.ErrParameter for an unknown linkage, a metric that it does not go with, or distances too large for a
-// float64, those of package distance for data the metric can't measure or a table that is none,
-// ml.ErrNotFinite for a NaN or Inf in x (with its row and column), and ctx.Err(), without a tree, when ctx
-// ends first: part of a tree is none.
+// Fit returns the tree of the rows of x, or of the things of which x is a table of distances. The
+// error is ml.ErrParameter for an unknown linkage, a metric that it does not go with, or distances
+// too large for a float64, those of package distance for data the metric can't measure or a table
+// that is none, ml.ErrNotFinite for a NaN or Inf in x (with its row and column), and ctx.Err(),
+// without a tree, when ctx ends first: part of a tree is none.
 func (a Agglomerative) Fit(ctx context.Context, x mat.Matrix) (*Tree, error) {
 	const method = "cluster.Agglomerative"
 	linkage, err := a.linkage(method)
@@ -213,9 +220,11 @@ func (l Linkage) tree(method string, n int, merges []fused, squared bool, scale 
 	return monotoneTree(n, merges), nil
 }
 
-// SingleLinkage returns the tree of single linkage, given a minimum spanning tree of n rows: its n−1 edges, from the lightest to the heaviest, are the merges. (Kruskal's
-// algorithm does the same: it joins the two nearest components, which is what single linkage does.) The error is ml.ErrShape if there are not n−1 edges, ml.ErrParameter
-// for edges that close a circle or a row outside 0..n−1, and ml.ErrNotFinite for a weight that is no number.
+// SingleLinkage returns the tree of single linkage, given a minimum spanning tree of n rows: its
+// n−1 edges, from the lightest to the heaviest, are the merges. (Kruskal's algorithm does the same:
+// it joins the two nearest components, which is what single linkage does.) The error is ml.ErrShape
+// if there are not n−1 edges, ml.ErrParameter for edges that close a circle or a row outside
+// 0..n−1, and ml.ErrNotFinite for a weight that is no number.
 func SingleLinkage(n int, edges []Edge) (*Tree, error) {
 	const method = "cluster.SingleLinkage"
 	tree, err := Kruskal(n, edges)

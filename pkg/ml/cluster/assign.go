@@ -11,12 +11,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// chunk is how many points one task takes. It fixes how sums are cut, and so their last digits: it must not depend on the machine.
+// chunk is how many points one task takes. It fixes how sums are cut, and so their last digits: it
+// must not depend on the machine.
 const chunk = 2048
 
-// assignment holds which center is nearest to each point, and bounds that tell which points may have another one after the centers moved
-// (Hamerly, 2010): upper[i] is at least the distance to the point's own center, lower[i] at most that to any other. While upper < lower nothing
-// need be computed.
+// assignment holds which center is nearest to each point, and bounds that tell which points may
+// have another one after the centers moved (Hamerly, 2010): upper[i] is at least the distance to
+// the point's own center, lower[i] at most that to any other. While upper < lower nothing need be
+// computed.
 type assignment struct {
 	p            *points
 	centers      *mat.Dense
@@ -52,9 +54,10 @@ func (a *assignment) all(ctx context.Context) error {
 	})
 }
 
-// nearest finds the nearest and second nearest center of the given points, and sets labels and bounds. The products of points and centers are one
-// matrix product; where it leaves more than one candidate within rounding, distances are computed by differences, so that labels are
-// those of Lloyd's algorithm on exact distances.
+// nearest finds the nearest and second nearest center of the given points, and sets labels and
+// bounds. The products of points and centers are one matrix product; where it leaves more than one
+// candidate within rounding, distances are computed by differences, so that labels are those of
+// Lloyd's algorithm on exact distances.
 func (a *assignment) nearest(rows []int, half []float64) {
 	k, d := a.centers.Dims()
 	x := gather(a.p, rows)
@@ -89,7 +92,8 @@ func (a *assignment) nearest(rows []int, half []float64) {
 	}
 }
 
-// closest decides between the centers whose score is at most limit, by distances without cancellation; ties go to the first.
+// closest decides between the centers whose score is at most limit, by distances without
+// cancellation; ties go to the first.
 func (a *assignment) closest(i int, score []float64, limit float64) int {
 	best, least := -1, math.Inf(1)
 	row := a.p.row(i)
@@ -124,9 +128,10 @@ func halfNorms(c *mat.Dense) []float64 {
 	return half
 }
 
-// update sets the centers to the means of their clusters, after giving each empty cluster the point that is farthest from its center. Sums are taken by
-// part of the data and merged in order; those of clusters that neither lost nor won a point stand from the step before. When ctx ends first, nothing has moved,
-// and the sums are of no more use.
+// update sets the centers to the means of their clusters, after giving each empty cluster the point
+// that is farthest from its center. Sums are taken by part of the data and merged in order; those
+// of clusters that neither lost nor won a point stand from the step before. When ctx ends first,
+// nothing has moved, and the sums are of no more use.
 func (a *assignment) update(ctx context.Context) error {
 	k, d := a.centers.Dims()
 	size := max(chunk, (a.p.n+maxParts-1)/maxParts)
@@ -190,7 +195,8 @@ func (a *assignment) update(ctx context.Context) error {
 // maxParts bounds how many partial sums there are, K·d numbers each.
 const maxParts = 16
 
-// refill moves, for each empty cluster, the point farthest from its center out of a cluster that can spare it.
+// refill moves, for each empty cluster, the point farthest from its center out of a cluster that
+// can spare it.
 func (a *assignment) refill(total []float64, count []int) {
 	d := a.p.d
 	for z, n := range count {
@@ -218,8 +224,8 @@ func (a *assignment) refill(total []float64, count []int) {
 	}
 }
 
-// loosen widens the bounds by how far the centers move: a point's own center may have come nearer or gone, the others come nearer by at most the
-// longest move among them.
+// loosen widens the bounds by how far the centers move: a point's own center may have come nearer
+// or gone, the others come nearer by at most the longest move among them.
 func (a *assignment) loosen(next *mat.Dense) {
 	k, _ := next.Dims()
 	moves := make([]float64, k)
@@ -242,7 +248,8 @@ func (a *assignment) loosen(next *mat.Dense) {
 	}
 }
 
-// inertia is the distortion of the partition, by differences; it also tightens every upper bound, which costs nothing more.
+// inertia is the distortion of the partition, by differences; it also tightens every upper bound,
+// which costs nothing more.
 func (a *assignment) inertia(ctx context.Context) (float64, error) {
 	err := parallel.For(ctx, a.p.n, chunk, func(c, lo, hi int) {
 		sum := 0.0
@@ -260,7 +267,8 @@ func (a *assignment) inertia(ctx context.Context) (float64, error) {
 	return total, err
 }
 
-// move assigns the points whose bounds cross, and returns how many have another center now. The labels from before stay in previous.
+// move assigns the points whose bounds cross, and returns how many have another center now. The
+// labels from before stay in previous.
 func (a *assignment) move(ctx context.Context) (moved int, err error) {
 	copy(a.previous, a.labels)
 	half := halfNorms(a.centers)

@@ -11,19 +11,23 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// BisectingKMeans builds a tree over the rows of a matrix from above: 2-means cuts all rows in two, then each part, until rows that are together are equal (Steinbach, Karypis &
-// Kumar, 2000). A split stands at the height (2J)^½, where J is the sum of squared distances of the cluster's rows from their mean: of two rows that is their distance,
-// as in Ward's tree. So CutCount(k) is what one gets by splitting k−1 times, always the cluster of greatest distortion.
+// BisectingKMeans builds a tree over the rows of a matrix from above: 2-means cuts all rows in two,
+// then each part, until rows that are together are equal (Steinbach, Karypis & Kumar, 2000). A
+// split stands at the height (2J)^½, where J is the sum of squared distances of the cluster's rows
+// from their mean: of two rows that is their distance, as in Ward's tree. So CutCount(k) is what
+// one gets by splitting k−1 times, always the cluster of greatest distortion.
 //
-// It costs O(nd) for each level of the tree, times restarts and iterations, and O(nd) memory. The zero value is ready to use.
+// It costs O(nd) for each level of the tree, times restarts and iterations, and O(nd) memory. The
+// zero value is ready to use.
 type BisectingKMeans struct {
 	Restarts int    // independent starts of each 2-means, the best is kept; 0 means 10
 	MaxIter  int    // of each start; 0 means 300
 	Seed     uint64 // same seed, same result
 }
 
-// Fit returns the tree. The errors are those of ml.Dense, ml.ErrParameter for an option below 0 or data too large for a height that a float64 can hold, and
-// ctx.Err(), without a tree, when ctx ends first.
+// Fit returns the tree. The errors are those of ml.Dense, ml.ErrParameter for an option below 0 or
+// data too large for a height that a float64 can hold, and ctx.Err(), without a tree, when ctx ends
+// first.
 func (b BisectingKMeans) Fit(ctx context.Context, x mat.Matrix) (*Tree, error) {
 	const method = "cluster.BisectingKMeans"
 	y, err := ml.Dense(method, x)

@@ -20,7 +20,8 @@ func TestKMeansConforms(t *testing.T) {
 	}
 }
 
-// Mini-batches may raise the distortion from one step to the next, so Iterate's objective is not held to fall.
+// Mini-batches may raise the distortion from one step to the next, so Iterate's objective is not
+// held to fall.
 func TestMiniBatchKMeansConforms(t *testing.T) {
 	m := MiniBatchKMeans{K: 3, Batch: 30}
 	mltest.Run(t, mltest.Method[KMeansModel]{Fit: m.Fit, Iterate: m.Iterate, Predict: (*KMeansModel).Predict, Labels: labelsOf})

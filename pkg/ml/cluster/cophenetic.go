@@ -7,9 +7,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Cophenetic returns the n×n table of cophenetic distances: the height of the merge that first brings two rows together. Where no merge lies below one it
-// builds on (see Inversions) it is an ultrametric: of any three distances the two largest are equal. It costs O(n²). The error is ml.ErrShape or
-// ml.ErrParameter for a tree that is none.
+// Cophenetic returns the n×n table of cophenetic distances: the height of the merge that first
+// brings two rows together. Where no merge lies below one it builds on (see Inversions) it is an
+// ultrametric: of any three distances the two largest are equal. It costs O(n²). The error is
+// ml.ErrShape or ml.ErrParameter for a tree that is none.
 func (t *Tree) Cophenetic() (*mat.SymDense, error) {
 	const method = "cluster.Tree.Cophenetic"
 	if err := t.check(method); err != nil {
@@ -33,9 +34,11 @@ func (t *Tree) Cophenetic() (*mat.SymDense, error) {
 	return out, nil
 }
 
-// CopheneticCorrelation is Pearson's correlation between distances and the cophenetic distances of the tree, over all pairs of rows: 1 where the tree keeps the
-// distances as they are (Sokal & Rohlf, 1962). The error is ml.ErrShape for a table of another size, ml.ErrNotFinite for a NaN or Inf, ml.ErrParameter where all
-// distances, or all heights, are equal, so that nothing can correlate, and those of Cophenetic.
+// CopheneticCorrelation is Pearson's correlation between distances and the cophenetic distances of
+// the tree, over all pairs of rows: 1 where the tree keeps the distances as they are (Sokal &
+// Rohlf, 1962). The error is ml.ErrShape for a table of another size, ml.ErrNotFinite for a NaN or
+// Inf, ml.ErrParameter where all distances, or all heights, are equal, so that nothing can
+// correlate, and those of Cophenetic.
 func (t *Tree) CopheneticCorrelation(d mat.Symmetric) (float64, error) {
 	const method = "cluster.Tree.CopheneticCorrelation"
 	if err := t.fits(method, d); err != nil {

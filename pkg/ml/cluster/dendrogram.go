@@ -8,10 +8,12 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Tree is a hierarchical clustering of n rows: n−1 merges in the order in which they happened. The rows are nodes 0 to n−1, and merge i joins nodes Left[i]
-// and Right[i] at height Heights[i] into node n+i, which holds Sizes[i] rows. The numbering is that of SciPy's linkage matrices.
+// Tree is a hierarchical clustering of n rows: n−1 merges in the order in which they happened. The
+// rows are nodes 0 to n−1, and merge i joins nodes Left[i] and Right[i] at height Heights[i] into
+// node n+i, which holds Sizes[i] rows. The numbering is that of SciPy's linkage matrices.
 //
-// Heights never fall from one merge to the next, but for centroid linkage, where a merge can lie lower than one of those it builds on: see Inversions.
+// Heights never fall from one merge to the next, but for centroid linkage, where a merge can lie
+// lower than one of those it builds on: see Inversions.
 type Tree struct {
 	Left, Right []int     // length n−1, the nodes that a merge joins; the left one is drawn on the left
 	Heights     []float64 // length n−1, in the units of the dissimilarity
@@ -23,7 +25,8 @@ func init() { ml.Register[Tree]("cluster.Tree") }
 // Leaves returns n, the number of rows.
 func (t *Tree) Leaves() int { return len(t.Heights) + 1 }
 
-// Order returns the rows from left to right as a dendrogram draws them: those of the left node of a merge before those of its right.
+// Order returns the rows from left to right as a dendrogram draws them: those of the left node of a
+// merge before those of its right.
 func (t *Tree) Order() []int {
 	n := t.Leaves()
 	order := make([]int, 0, n)
@@ -52,7 +55,8 @@ func (t *Tree) Members(node int) ([]int, error) {
 	return t.Order()[first[node] : first[node]+size], nil
 }
 
-// spans gives, for every node, the place of its first row in Order and how many rows it has: the rows of a node stand side by side.
+// spans gives, for every node, the place of its first row in Order and how many rows it has: the
+// rows of a node stand side by side.
 func (t *Tree) spans() (first, size []int) {
 	n := t.Leaves()
 	first, size = make([]int, 2*n-1), make([]int, 2*n-1)
@@ -69,9 +73,11 @@ func (t *Tree) spans() (first, size []int) {
 	return first, size
 }
 
-// Cut returns the clusters below a height: two rows are together where a node holds both and neither its merge nor any below it lies higher than height. Where
-// heights never fall this is the partition after the last merge at or below height. With inversions (centroid linkage) a low merge above a high one
-// does not count, so that no cluster holds a merge higher than the cut. Clusters are numbered from left to right. The error is ml.ErrParameter for NaN.
+// Cut returns the clusters below a height: two rows are together where a node holds both and
+// neither its merge nor any below it lies higher than height. Where heights never fall this is the
+// partition after the last merge at or below height. With inversions (centroid linkage) a low merge
+// above a high one does not count, so that no cluster holds a merge higher than the cut. Clusters
+// are numbered from left to right. The error is ml.ErrParameter for NaN.
 func (t *Tree) Cut(height float64) ([]int, error) {
 	if math.IsNaN(height) {
 		return nil, ml.BadParameter("cluster.Tree.Cut", "height", height, "a number")
@@ -95,8 +101,9 @@ func (t *Tree) highest() []float64 {
 	return top
 }
 
-// CutCount returns the partition into exactly k clusters, 1 ≤ k ≤ n, that stood after n−k merges, numbered from left to right. Of merges at equal heights
-// the later ones are undone first. The error is ml.ErrParameter for another k.
+// CutCount returns the partition into exactly k clusters, 1 ≤ k ≤ n, that stood after n−k merges,
+// numbered from left to right. Of merges at equal heights the later ones are undone first. The
+// error is ml.ErrParameter for another k.
 func (t *Tree) CutCount(k int) ([]int, error) {
 	n := t.Leaves()
 	if k < 1 || k > n {
@@ -105,8 +112,10 @@ func (t *Tree) CutCount(k int) ([]int, error) {
 	return t.label(func(node int) bool { return node < n+n-k }), nil
 }
 
-// CutHeight returns a height at which Cut gives the k clusters of CutCount: half way between the last merge that is kept and the first that is undone, for k = 1 the
-// highest merge. The error is ml.ErrParameter for k outside 1..n, or where no height separates them: merges at equal heights, or an inversion.
+// CutHeight returns a height at which Cut gives the k clusters of CutCount: half way between the
+// last merge that is kept and the first that is undone, for k = 1 the highest merge. The error is
+// ml.ErrParameter for k outside 1..n, or where no height separates them: merges at equal heights,
+// or an inversion.
 func (t *Tree) CutHeight(k int) (float64, error) {
 	const method = "cluster.Tree.CutHeight"
 	n := t.Leaves()
@@ -135,7 +144,8 @@ func (t *Tree) CutHeight(k int) (float64, error) {
 	return low, nil
 }
 
-// label numbers, from left to right, the highest nodes that are whole, and gives every row the number of its own. Where a node is whole, so are those below.
+// label numbers, from left to right, the highest nodes that are whole, and gives every row the
+// number of its own. Where a node is whole, so are those below.
 func (t *Tree) label(whole func(node int) bool) []int {
 	n := t.Leaves()
 	labels := make([]int, n)
@@ -158,7 +168,8 @@ func (t *Tree) label(whole func(node int) bool) []int {
 	return labels
 }
 
-// Inversions counts the merges that lie lower than one of the nodes they join. It is 0 for every linkage but centroid.
+// Inversions counts the merges that lie lower than one of the nodes they join. It is 0 for every
+// linkage but centroid.
 func (t *Tree) Inversions() int {
 	n, count := t.Leaves(), 0
 	for i, h := range t.Heights {
@@ -196,8 +207,9 @@ type fused struct {
 	height float64
 }
 
-// monotoneTree sorts merges, of which those of parts come before those of wholes, by height, and numbers their nodes. Rounding can leave a merge a last digit lower
-// than one it builds on: it is lifted to it.
+// monotoneTree sorts merges, of which those of parts come before those of wholes, by height, and
+// numbers their nodes. Rounding can leave a merge a last digit lower than one it builds on: it is
+// lifted to it.
 func monotoneTree(n int, merges []fused) *Tree {
 	sets := newForest(n)
 	reached := make([]float64, n) // height of the cluster that a root stands for

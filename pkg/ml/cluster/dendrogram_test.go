@@ -18,7 +18,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// five is a tree to be read by hand: 0 and 1 at 1, 3 and 4 at 2, these two at 5, and 2 with all at 7.
+// five is a tree to be read by hand: 0 and 1 at 1, 3 and 4 at 2, these two at 5, and 2 with all at
+// 7.
 func five() *Tree {
 	return &Tree{Left: []int{0, 3, 5, 7}, Right: []int{1, 4, 6, 2}, Heights: []float64{1, 2, 5, 7}, Sizes: []int{2, 2, 4, 5}}
 }
@@ -109,7 +110,8 @@ func TestTreeBadInput(t *testing.T) {
 	}
 }
 
-// On any data: a cut has as many clusters as was asked, cuts nest, a height that CutHeight gives cuts so, and the numbers run from left to right.
+// On any data: a cut has as many clusters as was asked, cuts nest, a height that CutHeight gives
+// cuts so, and the numbers run from left to right.
 func TestCuts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := drawn(t)
@@ -157,8 +159,9 @@ func TestCuts(t *testing.T) {
 	})
 }
 
-// The cophenetic distance is an ultrametric where the tree has no inversion, single linkage gives the largest ultrametric below the distances, and the tree of an ultrametric
-// is the tree it came from.
+// The cophenetic distance is an ultrametric where the tree has no inversion, single linkage gives
+// the largest ultrametric below the distances, and the tree of an ultrametric is the tree it came
+// from.
 func TestCopheneticIsUltrametric(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := drawn(t)
@@ -266,7 +269,8 @@ func TestOptimalOrderIsTheBestOfAll(t *testing.T) {
 	})
 }
 
-// SciPy (1.17) computes the least cost and then returns an order that often costs more (its issue 11227): ours is never worse, on the same trees.
+// SciPy (1.17) computes the least cost and then returns an order that often costs more (its issue
+// 11227): ours is never worse, on the same trees.
 func TestOptimalOrderIsNoWorseThanSciPys(t *testing.T) {
 	refs, data := references(t)
 	better := 0

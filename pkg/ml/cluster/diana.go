@@ -11,17 +11,22 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Diana builds a tree over the rows of a matrix from above: all rows begin as one cluster, and clusters are split until every row is alone (divisive analysis; Kaufman &
-// Rousseeuw, 1990, chapter 6). Of a cluster, the row that is on average farthest from the others leaves first; then, one after the other, each row that is on
-// average nearer to those that left than to those that stay, the one that gains most first. A split stands at the height of the cluster's diameter, its greatest distance.
+// Diana builds a tree over the rows of a matrix from above: all rows begin as one cluster, and
+// clusters are split until every row is alone (divisive analysis; Kaufman & Rousseeuw, 1990,
+// chapter 6). Of a cluster, the row that is on average farthest from the others leaves first; then,
+// one after the other, each row that is on average nearer to those that left than to those that
+// stay, the one that gains most first. A split stands at the height of the cluster's diameter, its
+// greatest distance.
 //
-// It keeps a table of n(n−1)/2 distances and costs O(n²) for a split, O(n³) at worst; where splits are even, O(n²) for all of them. The zero value is ready to use.
+// It keeps a table of n(n−1)/2 distances and costs O(n²) for a split, O(n³) at worst; where splits
+// are even, O(n²) for all of them. The zero value is ready to use.
 type Diana struct {
 	Metric dist.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 }
 
-// Fit returns the tree. The errors are those of ml.Dense, those of package distance for data the metric can't measure, ml.ErrShape for more than 65,536 rows, ml.ErrParameter for
-// distances too large for a float64, and ctx.Err(), without a tree, when ctx ends first.
+// Fit returns the tree. The errors are those of ml.Dense, those of package distance for data the
+// metric can't measure, ml.ErrShape for more than 65,536 rows, ml.ErrParameter for distances too
+// large for a float64, and ctx.Err(), without a tree, when ctx ends first.
 func (s Diana) Fit(ctx context.Context, x mat.Matrix) (*Tree, error) {
 	const method = "cluster.Diana"
 	if _, ok := s.Metric.(dist.Precomputed); ok {
@@ -57,7 +62,8 @@ func (s Diana) Fit(ctx context.Context, x mat.Matrix) (*Tree, error) {
 	return newSplitter(d, scale).tree(ctx, method)
 }
 
-// splitter holds what splitting needs: all distances, and room for the sums of the rows of one cluster.
+// splitter holds what splitting needs: all distances, and room for the sums of the rows of one
+// cluster.
 type splitter struct {
 	d         triangle
 	scale     float64   // d = distances · scale, so that sums stay in range
@@ -82,7 +88,8 @@ func newSplitter(d triangle, scale float64) *splitter {
 	return &splitter{d: d, scale: scale, own: make([]float64, len(d)), gone: make([]float64, len(d))}
 }
 
-// tree splits all clusters. Backwards, the splits are merges, those of parts before those of wholes.
+// tree splits all clusters. Backwards, the splits are merges, those of parts before those of
+// wholes.
 func (s *splitter) tree(ctx context.Context, method string) (*Tree, error) {
 	merges := make([]fused, 0, len(s.d)-1)
 	for pending := [][]int32{positions(len(s.d))}; len(pending) > 0; {
@@ -105,7 +112,8 @@ func (s *splitter) tree(ctx context.Context, method string) (*Tree, error) {
 	return monotoneTree(len(s.d), merges), nil
 }
 
-// split sorts a cluster of two rows or more, ascending, into those that stay and, from cut on, those that leave, both ascending. When ctx ends it stops where it is.
+// split sorts a cluster of two rows or more, ascending, into those that stay and, from cut on,
+// those that leave, both ascending. When ctx ends it stops where it is.
 func (s *splitter) split(ctx context.Context, c []int32) (cut int, diameter float64) {
 	for _, i := range c {
 		s.own[i], s.gone[i] = 0, 0
@@ -144,8 +152,9 @@ func (s *splitter) split(ctx context.Context, c []int32) (cut int, diameter floa
 	return len(stay), diameter
 }
 
-// leaves says which of those that stay would gain most by leaving, of equal ones the first, and how much: how much farther it is on average from the others than from those
-// that left, of whom there are some.
+// leaves says which of those that stay would gain most by leaving, of equal ones the first, and how
+// much: how much farther it is on average from the others than from those that left, of whom there
+// are some.
 func (s *splitter) leaves(stay []int32, some int) (at int, gain float64) {
 	gain = math.Inf(-1)
 	for k, i := range stay {

@@ -13,10 +13,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Kaufman & Rousseeuw's (1990) countries: gross national product a head, percentage of people in agriculture.
+// Kaufman & Rousseeuw's (1990) countries: gross national product a head, percentage of people in
+// agriculture.
 var agriculture = mat.NewDense(12, 2, []float64{16.8, 2.7, 21.3, 5.7, 18.7, 3.5, 5.9, 22.2, 11.4, 10.9, 17.8, 6.0, 10.9, 14.0, 16.6, 8.5, 21.0, 3.5, 16.4, 4.3, 7.8, 17.4, 14.0, 2.3})
 
-// R's package cluster prints a divisive coefficient of 0.8711062 for these data: the mean of 1 − h/H, where h is the height at which a country is split off to be alone.
+// R's package cluster prints a divisive coefficient of 0.8711062 for these data: the mean of
+// 1 − h/H, where h is the height at which a country is split off to be alone.
 func TestDianaOfAgriculture(t *testing.T) {
 	tree, err := Diana{}.Fit(t.Context(), agriculture)
 	if err != nil {
@@ -64,8 +66,9 @@ func TestDianaEqualsThePlainOne(t *testing.T) {
 	}
 }
 
-// On any data a split of DIANA is at the diameter, and no row would rather be on the other side than those that left in their turn: those that stay are not nearer to those
-// that left; from distances, the tree is the same.
+// On any data a split of DIANA is at the diameter, and no row would rather be on the other side
+// than those that left in their turn: those that stay are not nearer to those that left; from
+// distances, the tree is the same.
 func TestDianaSplits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := drawn(t)
@@ -122,7 +125,8 @@ func TestDianaSplits(t *testing.T) {
 	})
 }
 
-// A split stands at (2J)^½ of what it splits; both parts are what 2-means gives, so that no row is nearer to the other part's mean.
+// A split stands at (2J)^½ of what it splits; both parts are what 2-means gives, so that no row is
+// nearer to the other part's mean.
 func TestBisectingKMeansSplits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := drawn(t)
@@ -159,7 +163,8 @@ func TestBisectingKMeansSplits(t *testing.T) {
 	})
 }
 
-// The first split is the best 2-means, and cutting into k gives the clusters of greatest distortion split first.
+// The first split is the best 2-means, and cutting into k gives the clusters of greatest distortion
+// split first.
 func TestBisectingKMeansOnIris(t *testing.T) {
 	x := datasets.Iris().X
 	tree, err := BisectingKMeans{}.Fit(t.Context(), x)

@@ -169,7 +169,8 @@ func samePartition(a, b []int) bool {
 	return true
 }
 
-// drawn is any small data: clouds, grids full of equal distances, repeated rows, lines, and a hub that is everybody's nearest.
+// drawn is any small data: clouds, grids full of equal distances, repeated rows, lines, and a hub
+// that is everybody's nearest.
 func drawn(t *rapid.T) *mat.Dense {
 	n, d := rapid.IntRange(1, 45).Draw(t, "n"), rapid.IntRange(1, 5).Draw(t, "d")
 	r := rng.New(rapid.Uint64().Draw(t, "seed"))
@@ -244,8 +245,9 @@ func TestEveryMergeIsOfTheNearest(t *testing.T) {
 	})
 }
 
-// At sizes where rows are taken in groups and blocks, the way from rows and the way from distances are different code; both must come to one tree. A hub
-// with its rows at right angles makes every merge unsettle all, so that the rounds hand over to the chain.
+// At sizes where rows are taken in groups and blocks, the way from rows and the way from distances
+// are different code; both must come to one tree. A hub with its rows at right angles makes every
+// merge unsettle all, so that the rounds hand over to the chain.
 func TestFromRowsAndFromDistances(t *testing.T) {
 	hub := mat.NewDense(300, 300, nil)
 	for i := 1; i < 300; i++ {
@@ -445,7 +447,8 @@ func TestHierarchicalDegenerateData(t *testing.T) {
 	}
 }
 
-// Given distances may be as large or small as a float64 allows; a power of two as scale changes no digit.
+// Given distances may be as large or small as a float64 allows; a power of two as scale changes no
+// digit.
 func TestDistancesOfAnyScale(t *testing.T) {
 	x := datasets.Blobs(30, 3, 3, 3, 1).X
 	d, err := dist.Pairwise(t.Context(), x, nil)
@@ -530,7 +533,8 @@ func TestHierarchicalCancellation(t *testing.T) {
 	}
 }
 
-// A table of the distances of 8,000 rows would be 256 MB, by half. Single and Ward's linkage, and centroid linkage too, keep none.
+// A table of the distances of 8,000 rows would be 256 MB, by half. Single and Ward's linkage, and
+// centroid linkage too, keep none.
 func TestNoTableOfDistances(t *testing.T) {
 	x := datasets.Blobs(8000, 4, 5, 3, 1).X
 	for _, l := range []Linkage{Single, Ward, Centroid} {

@@ -17,11 +17,13 @@ import (
 //
 //	J = Σᵢ ‖xᵢ − μ(zᵢ)‖²
 //
-// over assignments z and centers μ (Lloyd, 1982). Bounds on distances skip most of the work (Hamerly, 2010), and what is left is done
-// as matrix products; the result is the one that Lloyd's algorithm gives: a point goes to its nearest center, of equally near ones to
-// the first, and a cluster that has lost all its points takes the point that is farthest from its center.
+// over assignments z and centers μ (Lloyd, 1982). Bounds on distances skip most of the work
+// (Hamerly, 2010), and what is left is done as matrix products; the result is the one that Lloyd's
+// algorithm gives: a point goes to its nearest center, of equally near ones to the first, and a
+// cluster that has lost all its points takes the point that is farthest from its center.
 //
-// One iteration costs O(nKd) at worst, memory O(nd + n). J never rises. The zero value with K set is ready to use.
+// One iteration costs O(nKd) at worst, memory O(nd + n). J never rises. The zero value with K set
+// is ready to use.
 type KMeans struct {
 	K        int        // number of clusters, 1 ≤ K ≤ n
 	Start    Start      // how centers are chosen at first; "" means GreedyPlusPlus
@@ -43,9 +45,10 @@ type KMeansModel struct {
 
 func init() { ml.Register[KMeansModel]("cluster.KMeansModel") }
 
-// Fit returns the best partition of Restarts starts. The error is ml.ErrParameter for K outside 1..n or another option out of range,
-// ml.ErrNotFinite for a NaN or Inf in x (with its row and column), ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best
-// partition so far, when ctx ends first.
+// Fit returns the best partition of Restarts starts. The error is ml.ErrParameter for K outside
+// 1..n or another option out of range, ml.ErrNotFinite for a NaN or Inf in x (with its row and
+// column), ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best partition
+// so far, when ctx ends first.
 func (k KMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
 	p, err := k.check(ctx, x)
 	if err != nil {
@@ -71,8 +74,8 @@ func (k KMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
 	return p.representable(best)
 }
 
-// Iterate runs one start of the algorithm and yields the model after every iteration; each model is a fresh value. The last one has Converged set,
-// unless MaxIter came first.
+// Iterate runs one start of the algorithm and yields the model after every iteration; each model is
+// a fresh value. The last one has Converged set, unless MaxIter came first.
 func (k KMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*KMeansModel, error] {
 	return func(yield func(*KMeansModel, error) bool) {
 		p, err := k.check(ctx, x)
@@ -97,7 +100,8 @@ func (k KMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*KMeansMode
 	}
 }
 
-// Predict returns the nearest center of each row of x: on the data of a fit that converged, its Labels. The cost is O(nKd).
+// Predict returns the nearest center of each row of x: on the data of a fit that converged, its
+// Labels. The cost is O(nKd).
 func (m *KMeansModel) Predict(x mat.Matrix) ([]int, error) {
 	const method = "cluster.KMeansModel.Predict"
 	y, err := ml.Dense(method, x)
@@ -108,7 +112,8 @@ func (m *KMeansModel) Predict(x mat.Matrix) ([]int, error) {
 	if err := ml.Columns(method, y, d); err != nil {
 		return nil, err
 	}
-	// Moved by the centers' mean, and not by the rows': a row's label must not depend on the other rows.
+	// Moved by the centers' mean, and not by the rows': a row's label must not depend on the other
+	// rows.
 	p := centerAt(context.Background(), y, m.Centers, m.Centers)
 	n, _ := y.Dims()
 	labels := make([]int, n)
@@ -180,7 +185,8 @@ func (k KMeans) restarts() int {
 	return cmp.Or(k.Restarts, 10)
 }
 
-// step is the state after an iteration. Its slices are the iteration's own and change in the next: model copies them.
+// step is the state after an iteration. Its slices are the iteration's own and change in the next:
+// model copies them.
 type step struct {
 	centers   *mat.Dense // of the points as shifted and scaled
 	labels    []int
@@ -189,7 +195,8 @@ type step struct {
 	converged bool
 }
 
-// iterate is Lloyd's algorithm from start r: assign, update, until no label changes. Each step yields the means of the partition and their distortion.
+// iterate is Lloyd's algorithm from start r: assign, update, until no label changes. Each step
+// yields the means of the partition and their distortion.
 func (k KMeans) iterate(ctx context.Context, p *points, r int) iter.Seq[*step] {
 	return func(yield func(*step) bool) {
 		labels := make([]int, p.n)
@@ -214,11 +221,12 @@ func (k KMeans) iterate(ctx context.Context, p *points, r int) iter.Seq[*step] {
 			if err != nil {
 				return
 			}
-			// The labels that go with the inertia are those before the move, which a keeps in previous.
+			// The labels that go with the inertia are those before the move, which a keeps in
+			// previous.
 			s := &step{centers: a.centers, labels: a.previous, inertia: inertia, iteration: i}
 			moved, err := a.move(ctx)
-			// J falls with every step that changes more than ties do: points that lie equally near to two centers, or on one of two
-			// that coincide, could change sides for ever.
+			// J falls with every step that changes more than ties do: points that lie equally near
+			// to two centers, or on one of two that coincide, could change sides for ever.
 			s.converged = err == nil && (moved == 0 || s.inertia >= before)
 			s.inertia = min(s.inertia, before) // what is above is rounding
 			if !yield(s) || s.converged || err != nil {

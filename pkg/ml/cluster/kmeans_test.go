@@ -22,7 +22,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// From the same centers, scikit-learn's Lloyd ends in the same partition: testdata/kmeans.py made the file.
+// From the same centers, scikit-learn's Lloyd ends in the same partition: testdata/kmeans.py made
+// the file.
 func TestEqualsScikitLearnFromTheSameCenters(t *testing.T) {
 	var cases []struct {
 		Data    string
@@ -39,7 +40,8 @@ func TestEqualsScikitLearnFromTheSameCenters(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := map[string]*mat.Dense{"iris": datasets.Iris().X, "wine": datasets.Wine().X, "digits": datasets.Digits().X, "breast_cancer": datasets.BreastCancer().X}
-	data["iris"].Apply(func(i, j int, v float64) float64 { return v + 1e-4*math.Sin(float64(4*i+j)) }, data["iris"]) // against ties, as in kmeans.py
+	// against ties, as in kmeans.py
+	data["iris"].Apply(func(i, j int, v float64) float64 { return v + 1e-4*math.Sin(float64(4*i+j)) }, data["iris"])
 	for _, c := range cases {
 		m, err := KMeans{K: len(c.Init), Init: dense(c.Init), MaxIter: 1000}.Fit(t.Context(), data[c.Data])
 		if err != nil {
@@ -68,8 +70,9 @@ func dense(rows [][]float64) *mat.Dense {
 	return m
 }
 
-// Over data sets and K, ten seeds each: the mean inertia of ten restarts is no worse than scikit-learn's of as many, both by greedy k-means++, to within three
-// standard errors of the difference (there are sixteen comparisons).
+// Over data sets and K, ten seeds each: the mean inertia of ten restarts is no worse than
+// scikit-learn's of as many, both by greedy k-means++, to within three standard errors of the
+// difference (there are sixteen comparisons).
 func TestNoWorseThanScikitLearnAtEqualRestarts(t *testing.T) {
 	var cases []struct {
 		Data    string
@@ -511,7 +514,8 @@ func TestMiniBatchComesClose(t *testing.T) {
 	}
 }
 
-// At a million rows every stage takes longer than a reader would wait: data are prepared, centers drawn, points assigned, means taken.
+// At a million rows every stage takes longer than a reader would wait: data are prepared, centers
+// drawn, points assigned, means taken.
 func TestCancellationAtSize(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second and 100 MB")

@@ -9,11 +9,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// OptimalOrder returns the same tree with the two sides of its merges so placed that rows that stand next to each other in Order are as near as they can be: of the 2ⁿ⁻¹
-// orders that the tree allows it has the least sum of distances between neighbors (Bar-Joseph, Gifford & Jaakkola, 2001). It costs O(n³) time and O(n²) memory:
-// a blink for some hundred rows, seconds for a few thousand.
+// OptimalOrder returns the same tree with the two sides of its merges so placed that rows that
+// stand next to each other in Order are as near as they can be: of the 2ⁿ⁻¹ orders that the tree
+// allows it has the least sum of distances between neighbors (Bar-Joseph, Gifford & Jaakkola,
+// 2001). It costs O(n³) time and O(n²) memory: a blink for some hundred rows, seconds for a few
+// thousand.
 //
-// The error is ml.ErrShape for a table of another size than the tree or of more than 32,768 rows, ml.ErrNotFinite for a NaN or Inf in it, and ctx.Err().
+// The error is ml.ErrShape for a table of another size than the tree or of more than 32,768 rows,
+// ml.ErrNotFinite for a NaN or Inf in it, and ctx.Err().
 func (t *Tree) OptimalOrder(ctx context.Context, d mat.Symmetric) (*Tree, error) {
 	const method = "cluster.Tree.OptimalOrder"
 	if err := t.fits(method, d); err != nil {
@@ -43,9 +46,10 @@ func (t *Tree) OptimalOrder(ctx context.Context, d mat.Symmetric) (*Tree, error)
 	return o.turned(), nil
 }
 
-// leafOrder is the dynamic program. Rows are known by their place in the plain order, in which the rows of a node stand side by side. For rows a and b on
-// different sides of a merge, best[a, b] is the least cost of an order of that merge's rows that begins with a and ends with b; each pair meets in one merge, so that one
-// table holds them all.
+// leafOrder is the dynamic program. Rows are known by their place in the plain order, in which the
+// rows of a node stand side by side. For rows a and b on different sides of a merge, best[a, b] is
+// the least cost of an order of that merge's rows that begins with a and ends with b; each pair
+// meets in one merge, so that one table holds them all.
 type leafOrder struct {
 	*Tree
 	n           int
@@ -58,7 +62,8 @@ type span struct{ lo, hi int }
 
 func (o *leafOrder) span(node int) span { return span{o.first[node], o.first[node] + o.size[node]} }
 
-// ends are the rows that an order of a node's rows can end with when it begins with a: those of the other side, or a itself where it is alone.
+// ends are the rows that an order of a node's rows can end with when it begins with a: those of the
+// other side, or a itself where it is alone.
 func (o *leafOrder) ends(node, a int) span {
 	if node < o.n {
 		return span{a, a + 1}
@@ -70,7 +75,8 @@ func (o *leafOrder) ends(node, a int) span {
 	return left
 }
 
-// reach sets cost[k−right.lo] to the least cost of an order of node l that begins with a, and a step from its end to k, for each k of the right side. It returns cost.
+// reach sets cost[k−right.lo] to the least cost of an order of node l that begins with a, and a
+// step from its end to k, for each k of the right side. It returns cost.
 func (o *leafOrder) reach(cost []float64, l, a int, right span) []float64 {
 	cost = cost[:right.hi-right.lo]
 	for k := range cost {
@@ -143,7 +149,8 @@ func (o *leafOrder) turned() *Tree {
 			l, r = r, l
 		}
 		t.Left[i], t.Right[i] = l, r
-		// The step between the sides goes from m, the end of the first, to k, the begin of the second.
+		// The step between the sides goes from m, the end of the first, to k, the begin of the
+		// second.
 		firsts := o.ends(r, p.b)
 		cost := o.reach(room, l, p.a, firsts)
 		k, least := firsts.lo, math.Inf(1)

@@ -9,18 +9,22 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 )
 
-// moving is what centroid linkage needs to know of clusters. Each stands in a slot, which is one of its rows; dissimilarities are squared.
+// moving is what centroid linkage needs to know of clusters. Each stands in a slot, which is one of
+// its rows; dissimilarities are squared.
 type moving interface {
-	// row sets dst[j] to the dissimilarity of cluster i from the cluster in slot lo+j, +Inf for an empty slot. It may be called from several goroutines.
+	// row sets dst[j] to the dissimilarity of cluster i from the cluster in slot lo+j, +Inf for an
+	// empty slot. It may be called from several goroutines.
 	row(i, lo int, dst []float64)
 	between(i, j int) float64
 	// fold merges slot x into slot y, and leaves x empty.
 	fold(x, y int)
 }
 
-// generic merges the two nearest clusters until one is left, for any dissimilarity: a merge may come nearer to a third than both of its parts were, as centroids do. Each
-// slot keeps a lower bound of the distance to its nearest among later slots, and a candidate for it; the least bound is looked at, corrected if it does not hold, and
-// merged if it does (Müllner, 2011). It costs O(n²) when few candidates have to be looked for again, O(n³) at worst. Merges come out in order.
+// generic merges the two nearest clusters until one is left, for any dissimilarity: a merge may
+// come nearer to a third than both of its parts were, as centroids do. Each slot keeps a lower
+// bound of the distance to its nearest among later slots, and a candidate for it; the least bound
+// is looked at, corrected if it does not hold, and merged if it does (Müllner, 2011). It costs
+// O(n²) when few candidates have to be looked for again, O(n³) at worst. Merges come out in order.
 func generic(ctx context.Context, n int, c moving) ([]fused, error) {
 	g := &candidates{moving: c, n: n, near: make([]int, n), bound: make([]float64, n), row: make([]float64, max(n, rowBlock))}
 	err := parallel.For(ctx, n, 16, func(_, lo, hi int) {

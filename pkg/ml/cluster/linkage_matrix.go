@@ -8,8 +8,9 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 )
 
-// table is a linkage on a table of dissimilarities, which merging overwrites: the row of a merged cluster is that of its first row. When half of the rows are dead
-// the rest moves together. A living cluster so has a place in the table beside its id; places are in the order of ids.
+// table is a linkage on a table of dissimilarities, which merging overwrites: the row of a merged
+// cluster is that of its first row. When half of the rows are dead the rest moves together. A
+// living cluster so has a place in the table beside its id; places are in the order of ids.
 type table struct {
 	linkage Linkage
 	d       triangle  // for Ward's linkage squared
@@ -30,7 +31,8 @@ type pair struct {
 	height, sizeI, sizeJ float64
 }
 
-// newTable takes a table of n clusters that each are one row. With a measure, d is yet to be filled.
+// newTable takes a table of n clusters that each are one row. With a measure, d is yet to be
+// filled.
 func newTable(linkage Linkage, d triangle, of measure) *table {
 	n := len(d)
 	return &table{
@@ -51,8 +53,10 @@ func (t *table) places(room int, ids []int32) []int32 {
 	return list
 }
 
-// merge folds, for each merge of i and j, the column of j into that of i; then, where both clusters of an entry merge, rows likewise. Every entry that is written is read
-// for itself alone, so that they can be done in any order, and are done in one that meets few new pages of memory: the table is far larger than any cache.
+// merge folds, for each merge of i and j, the column of j into that of i; then, where both clusters
+// of an entry merge, rows likewise. Every entry that is written is read for itself alone, so that
+// they can be done in any order, and are done in one that meets few new pages of memory: the table
+// is far larger than any cache.
 func (t *table) merge(ctx context.Context, merges []fused, living []int32) error {
 	t.pairs = t.pairs[:0]
 	rows, firsts := t.places(0, living), t.list[1][:0]
@@ -84,7 +88,8 @@ func (t *table) merge(ctx context.Context, merges []fused, living []int32) error
 // foldRows is how many rows are folded at a time.
 const foldRows = 64
 
-// fold computes how far each of some clusters is from those merges that span gives it: a range of them, as they are sorted by their first row.
+// fold computes how far each of some clusters is from those merges that span gives it: a range of
+// them, as they are sorted by their first row.
 func (t *table) fold(ctx context.Context, rows []int32, span func(p int32) (from, to int)) error {
 	size := (chunkFor(4*len(t.pairs)) + foldRows - 1) / foldRows * foldRows
 	return parallel.For(ctx, len(rows), size, func(_, lo, hi int) {
@@ -96,8 +101,9 @@ func (t *table) fold(ctx context.Context, rows []int32, span func(p int32) (from
 				from[b], to[b] = span(p)
 				least, most = min(least, from[b]), max(most, to[b])
 			}
-			// Merges before the block have their entries in rows of their own, side by side for the block: each merge is done for the whole block. Those of the other
-			// merges lie in the rows of the block: each row is done for all merges.
+			// Merges before the block have their entries in rows of their own, side by side for the
+			// block: each merge is done for the whole block. Those of the other merges lie in the
+			// rows of the block: each row is done for all merges.
 			after := least
 			for ; after < most && t.pairs[after].i < block[0]; after++ {
 				for b, p := range block {
@@ -115,7 +121,8 @@ func (t *table) fold(ctx context.Context, rows []int32, span func(p int32) (from
 	})
 }
 
-// update sets how far the cluster at a place is from a merge, in the entry of the merge's first row (Lance & Williams, 1967).
+// update sets how far the cluster at a place is from a merge, in the entry of the merge's first row
+// (Lance & Williams, 1967).
 func (t *table) update(p int32, f *pair) {
 	toI, toJ := t.d.entry(p, f.i), t.d.entry(p, f.j)
 	switch a, b := *toI, *toJ; t.linkage {
@@ -133,7 +140,8 @@ func (t *table) update(p int32, f *pair) {
 // average is written so that the mean of equal numbers is that number.
 func average(a, b, sizeA, sizeB float64) float64 { return a + (b-a)*(sizeB/(sizeA+sizeB)) }
 
-// ward is of squared dissimilarities. The two merged because they are nearest to each other, so that it is not below the nearer of a and b.
+// ward is of squared dissimilarities. The two merged because they are nearest to each other, so
+// that it is not below the nearer of a and b.
 func ward(a, b, height, size, sizeA, sizeB float64) float64 {
 	return ((size+sizeA)*a + (size+sizeB)*b - size*height) / (size + sizeA + sizeB)
 }
@@ -175,7 +183,8 @@ func (c *candidate) reset(size int) {
 	}
 }
 
-// nearest passes over the table row by row, for the same reason as merge, and looks at an entry for the sake of its row, of its column, or of both.
+// nearest passes over the table row by row, for the same reason as merge, and looks at an entry for
+// the sake of its row, of its column, or of both.
 func (t *table) nearest(ctx context.Context, wanted, living, near []int32, far []float64) error {
 	columns, rows := t.places(0, wanted), t.places(1, living)
 	for w, p := range columns {
@@ -216,7 +225,8 @@ func (t *table) nearest(ctx context.Context, wanted, living, near []int32, far [
 		return err
 	}
 	t.of = nil
-	// Of equally near ones the first is kept: those before a cluster, found along its column, then those after, found along its row.
+	// Of equally near ones the first is kept: those before a cluster, found along its column, then
+	// those after, found along its row.
 	for w, k := range wanted {
 		best, who := math.Inf(1), int32(math.MaxInt32)
 		for c := range count {
@@ -282,5 +292,6 @@ func (t *table) fill(p int, found *candidate) (float64, int32) {
 	return best, who
 }
 
-// chunkFor says how many rows make a piece of work that is worth handing to another processor, where one row takes about so many steps.
+// chunkFor says how many rows make a piece of work that is worth handing to another processor,
+// where one row takes about so many steps.
 func chunkFor(steps int) int { return 1 + 16384/(steps+1) }

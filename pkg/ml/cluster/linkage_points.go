@@ -12,8 +12,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// located is the data as the linkages see it: scaled by a power of two where squares would leave the range of a float64, moved where that loses no digit, and each row
-// filled up with zeros to what a vector register holds.
+// located is the data as the linkages see it: scaled by a power of two where squares would leave
+// the range of a float64, moved where that loses no digit, and each row filled up with zeros to
+// what a vector register holds.
 type located struct {
 	x            []float64 // n rows, stride apart
 	n, d, stride int
@@ -53,9 +54,11 @@ func locate(ctx context.Context, x *mat.Dense) (*located, error) {
 
 func (p *located) row(i int) []float64 { return p.x[i*p.stride : (i+1)*p.stride] }
 
-// exactShift returns, for data far from the origin, a row to be subtracted, nil for none: centroids of data near the origin keep more digits. For v ≤ 2u and u ≤ 2v the
-// difference v−u is exact (Sterbenz), so a column is moved only where all its values lie within a factor of two, and differences of rows are the same to the last bit.
-// Most is the largest absolute value that is left.
+// exactShift returns, for data far from the origin, a row to be subtracted, nil for none: centroids
+// of data near the origin keep more digits. For v ≤ 2u and u ≤ 2v the difference v−u is exact
+// (Sterbenz), so a column is moved only where all its values lie within a factor of two, and
+// differences of rows are the same to the last bit. Most is the largest absolute value that is
+// left.
 func exactShift(data []float64, d int) (shift []float64, most float64) {
 	low, high := slices.Clone(data[:d]), slices.Clone(data[:d])
 	for i := d; i < len(data); i += d {
@@ -82,8 +85,9 @@ func exactShift(data []float64, d int) (shift []float64, most float64) {
 	return low, most
 }
 
-// nearby returns an order of the rows in which those that stand together lie together: halves by the column of greatest range, and so on within each half. For so few rows that
-// a table of their distances stays in the cache it is the order they are in.
+// nearby returns an order of the rows in which those that stand together lie together: halves by
+// the column of greatest range, and so on within each half. For so few rows that a table of their
+// distances stays in the cache it is the order they are in.
 func (p *located) nearby(ctx context.Context) []int32 {
 	order := positions(p.n)
 	if p.n >= 1024 {
@@ -125,7 +129,8 @@ func (p *located) reordered(order []int32) *located {
 	return &q
 }
 
-// rowBlock is how many rows a pass compares with the same others: they stay in the first cache meanwhile.
+// rowBlock is how many rows a pass compares with the same others: they stay in the first cache
+// meanwhile.
 const rowBlock = 256
 
 // measure gives Euclidean distances, or, without root, their squares.

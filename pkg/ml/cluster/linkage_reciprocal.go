@@ -5,22 +5,30 @@ import (
 	"slices"
 )
 
-// agglomerated is what the linkages differ in: how far apart two clusters are, and how merging changes it. A cluster is known by its first row, its id.
+// agglomerated is what the linkages differ in: how far apart two clusters are, and how merging
+// changes it. A cluster is known by its first row, its id.
 type agglomerated interface {
-	// nearest sets near[k] and far[k], for each k of wanted, to the nearest other of the living clusters (of equally near ones the first) and its dissimilarity.
+	// nearest sets near[k] and far[k], for each k of wanted, to the nearest other of the living
+	// clusters (of equally near ones the first) and its dissimilarity.
 	nearest(ctx context.Context, wanted, living, near []int32, far []float64) error
-	// merge makes cluster i of i and j for each of the merges, which share no cluster; living are those that are left.
+	// merge makes cluster i of i and j for each of the merges, which share no cluster; living are
+	// those that are left.
 	merge(ctx context.Context, merges []fused, living []int32) error
-	// between returns the dissimilarity of two living clusters; between(i, j) and between(j, i) are the same to the last bit.
+	// between returns the dissimilarity of two living clusters; between(i, j) and between(j, i) are
+	// the same to the last bit.
 	between(i, j int32) float64
 }
 
-// agglomerate merges n clusters down to one. For a linkage by which a merge never comes nearer to a third than the nearer of its parts was (single, complete, average,
-// Ward), any two clusters that are each other's nearest will be merged by the naive algorithm too, whatever else it does before (Bruynooghe, 1977; Murtagh, 1983). So
-// all such pairs are merged at once, and only those whose nearest cluster has gone look for another; each round is work for all processors (Sumengen et al., 2021).
+// agglomerate merges n clusters down to one. For a linkage by which a merge never comes nearer to a
+// third than the nearer of its parts was (single, complete, average, Ward), any two clusters that
+// are each other's nearest will be merged by the naive algorithm too, whatever else it does before
+// (Bruynooghe, 1977; Murtagh, 1983). So all such pairs are merged at once, and only those whose
+// nearest cluster has gone look for another; each round is work for all processors (Sumengen et
+// al., 2021).
 //
-// For hostile data rounds may be many and each search much: when searches have cost more than they should, the nearest-neighbor chain takes over, which makes at most
-// three searches a merge. Merges come out with parts before wholes, but not sorted by height.
+// For hostile data rounds may be many and each search much: when searches have cost more than they
+// should, the nearest-neighbor chain takes over, which makes at most three searches a merge. Merges
+// come out with parts before wholes, but not sorted by height.
 func agglomerate(ctx context.Context, n int, c agglomerated) ([]fused, error) {
 	a := &agglomeration{agglomerated: c, near: make([]int32, n), far: make([]float64, n), into: make([]int32, n), living: make([]int32, n), merges: make([]fused, 0, n-1)}
 	for i := range a.living {
@@ -71,8 +79,10 @@ func (a *agglomeration) rounds(ctx context.Context, n int) error {
 	return nil
 }
 
-// tell lets the nearest cluster of k know of k. In exact arithmetic it has none nearer to learn of; in floating point a merge may have come nearer by a rounding. With
-// it, no cluster's nearest is farther than those it is the nearest of, so that the nearest pair of all is mutual: every round merges, and no chain turns in a circle.
+// tell lets the nearest cluster of k know of k. In exact arithmetic it has none nearer to learn of;
+// in floating point a merge may have come nearer by a rounding. With it, no cluster's nearest is
+// farther than those it is the nearest of, so that the nearest pair of all is mutual: every round
+// merges, and no chain turns in a circle.
 func (a *agglomeration) tell(k int32) {
 	m := a.near[k]
 	if a.far[k] < a.far[m] || (a.far[k] == a.far[m] && k < a.near[m]) {
@@ -114,7 +124,8 @@ func (a *agglomeration) fuse(ctx context.Context, merges []fused) error {
 	return nil
 }
 
-// chain follows nearest neighbors until two are each other's, merges them, and goes on from where it was (Benzécri, 1982).
+// chain follows nearest neighbors until two are each other's, merges them, and goes on from where
+// it was (Benzécri, 1982).
 func (a *agglomeration) chain(ctx context.Context) error {
 	stale := make([]bool, len(a.near))
 	for _, k := range a.wanted {
@@ -140,7 +151,8 @@ func (a *agglomeration) chain(ctx context.Context) error {
 			path = append(path, next)
 			continue
 		}
-		// Below the tip the path knows no nearer than what it leads to; it is cut where it first meets one of the two, next or, after a rounding, another.
+		// Below the tip the path knows no nearer than what it leads to; it is cut where it first
+		// meets one of the two, next or, after a rounding, another.
 		path = path[:slices.IndexFunc(path, func(k int32) bool { return k == tip || k == next })]
 		a.merges = append(a.merges, fused{min(tip, next), max(tip, next), a.far[tip]})
 		if err := a.fuse(ctx, a.merges[len(a.merges)-1:]); err != nil {

@@ -9,9 +9,11 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 )
 
-// centroids is Ward's linkage on the centers of clusters, without a table. The dissimilarity, squared, is 2ab/(a+b)·‖μ−ν‖² for clusters of a and b rows
-// with means μ and ν: twice what their merge adds to the sum of squares. Clusters that follow each other are a block, for which a ball is known that holds their means:
-// where rows that stand together lie together, a search skips most blocks.
+// centroids is Ward's linkage on the centers of clusters, without a table. The dissimilarity,
+// squared, is 2ab/(a+b)·‖μ−ν‖² for clusters of a and b rows with means μ and ν: twice what their
+// merge adds to the sum of squares. Clusters that follow each other are a block, for which a ball
+// is known that holds their means: where rows that stand together lie together, a search skips most
+// blocks.
 type centroids struct {
 	*located
 	x      []float64 // means of the living, in the order of their ids, stride apart
@@ -119,7 +121,8 @@ func (c *centroids) nearest(ctx context.Context, wanted, living, near []int32, f
 	})
 }
 
-// search finds the cluster nearest to that at a place: in its own block first, then in all that may hold a nearer one.
+// search finds the cluster nearest to that at a place: in its own block first, then in all that may
+// hold a nearer one.
 func (c *centroids) search(p int32, away []float64) (int32, float64) {
 	blas.SqEuclideanRows(away, c.mean(p), c.middle, c.stride)
 	s := &search{centroids: c, p: p, best: math.Inf(1), who: math.MaxInt32}
@@ -129,7 +132,8 @@ func (c *centroids) search(p int32, away []float64) (int32, float64) {
 		if b == own {
 			continue
 		}
-		// No mean of the block is nearer than root − radius, less what rounding may have added, and no cluster of it smaller than the smallest.
+		// No mean of the block is nearer than root − radius, less what rounding may have added, and
+		// no cluster of it smaller than the smallest.
 		root := math.Sqrt(d)
 		if gap := root - c.radius[b] - (root+c.radius[b])*0x1p-40; gap > 0 && weight(c.size[p], c.least[b])*gap*gap > s.best {
 			continue
@@ -152,7 +156,8 @@ func (s *search) block(b int) {
 	var distance [wardBlock]float64
 	blas.SqEuclideanRows(distance[:to-from], s.mean(s.p), s.x[from*s.stride:], s.stride)
 	own, self := s.size[s.p], int(s.p)-from
-	// 2ab·d ≤ best·(a+b) asks the same as weight(a, b)·d ≤ best, but for rounding and without a division; who passes is asked exactly.
+	// 2ab·d ≤ best·(a+b) asks the same as weight(a, b)·d ≤ best, but for rounding and without a
+	// division; who passes is asked exactly.
 	bound := s.best * (1 + 0x1p-50)
 	for k, size := range s.size[from:to] {
 		d := distance[k]

@@ -13,9 +13,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// MiniBatchKMeans is k-means by stochastic steps (Sculley, 2010): each step takes a random batch of points and moves every center towards the points of the batch
-// that are nearest to it, by 1/m for the m-th point the center has seen. A step costs O(batch·K·d), whatever n is; the distortion comes close to that of
-// KMeans and, unlike there, may rise from one step to the next.
+// MiniBatchKMeans is k-means by stochastic steps (Sculley, 2010): each step takes a random batch of
+// points and moves every center towards the points of the batch that are nearest to it, by 1/m for
+// the m-th point the center has seen. A step costs O(batch·K·d), whatever n is; the distortion
+// comes close to that of KMeans and, unlike there, may rise from one step to the next.
 type MiniBatchKMeans struct {
 	K     int    // number of clusters, 1 ≤ K ≤ n
 	Batch int    // points a step, at most n are taken; 0 means 1024
@@ -24,8 +25,9 @@ type MiniBatchKMeans struct {
 	Seed  uint64 // same seed, same result
 }
 
-// Fit runs all steps, then assigns every point to its nearest center. Errors are those of KMeans; when ctx ends first it returns the
-// model so far, if every point can be given its label within 50 ms, and ctx.Err().
+// Fit runs all steps, then assigns every point to its nearest center. Errors are those of KMeans;
+// when ctx ends first it returns the model so far, if every point can be given its label within 50
+// ms, and ctx.Err().
 func (m MiniBatchKMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
 	p, err := m.check(ctx, x)
 	if err != nil {
@@ -53,7 +55,8 @@ func (m MiniBatchKMeans) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, e
 	return p.representable(model)
 }
 
-// Iterate yields the model after every step, each with all points assigned, which costs more than the step: for pictures.
+// Iterate yields the model after every step, each with all points assigned, which costs more than
+// the step: for pictures.
 func (m MiniBatchKMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*KMeansModel, error] {
 	return func(yield func(*KMeansModel, error) bool) {
 		p, err := m.check(ctx, x)

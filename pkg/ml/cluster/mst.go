@@ -19,11 +19,14 @@ type Edge struct {
 	Weight float64
 }
 
-// Prim returns a minimum spanning tree of the rows of x: the n−1 edges that connect them all with the least sum of distances by the metric (nil means
-// Euclidean), lightest first; among equal weights the order of (I, J) decides, for which trees there are and in the output. It grows a tree by the row nearest
-// to it (Jarník, 1930; Prim, 1957), in parts of the data and between them on all processors, for the minimum spanning tree is among the edges of those of the parts.
+// Prim returns a minimum spanning tree of the rows of x: the n−1 edges that connect them all with
+// the least sum of distances by the metric (nil means Euclidean), lightest first; among equal
+// weights the order of (I, J) decides, for which trees there are and in the output. It grows a tree
+// by the row nearest to it (Jarník, 1930; Prim, 1957), in parts of the data and between them on all
+// processors, for the minimum spanning tree is among the edges of those of the parts.
 //
-// The cost is O(n²d); no table of distances is kept, and memory is O(nd). Errors are those of Agglomerative.
+// The cost is O(n²d); no table of distances is kept, and memory is O(nd). Errors are those of
+// Agglomerative.
 func Prim(ctx context.Context, x mat.Matrix, metric dist.Metric) ([]Edge, error) {
 	const method = "cluster.Prim"
 	y, err := ml.Dense(method, x)
@@ -38,7 +41,8 @@ func Prim(ctx context.Context, x mat.Matrix, metric dist.Metric) ([]Edge, error)
 	return finished(spanning(ctx, method, n, s, unscale))
 }
 
-// PrimDistances is Prim for given distances. Errors are those of Agglomerative.Fit for a table of distances.
+// PrimDistances is Prim for given distances. Errors are those of Agglomerative.Fit for a table of
+// distances.
 func PrimDistances(ctx context.Context, d mat.Symmetric) ([]Edge, error) {
 	const method = "cluster.PrimDistances"
 	table, err := given(ctx, method, d)
@@ -48,11 +52,13 @@ func PrimDistances(ctx context.Context, d mat.Symmetric) ([]Edge, error) {
 	return finished(spanning(ctx, method, len(table), tableSource{table}, func(w float64) float64 { return w }))
 }
 
-// Kruskal returns a minimum spanning forest of n nodes and the given edges, lightest first: edges are taken by weight, then by (I, J), and those that
-// close a circle are left out (Kruskal, 1956). For a connected graph it has n−1 edges, else n less the number of components. An edge may be given with either end
-// first, and more than once; one from a node to itself is never taken.
+// Kruskal returns a minimum spanning forest of n nodes and the given edges, lightest first: edges
+// are taken by weight, then by (I, J), and those that close a circle are left out (Kruskal, 1956).
+// For a connected graph it has n−1 edges, else n less the number of components. An edge may be
+// given with either end first, and more than once; one from a node to itself is never taken.
 //
-// The cost is O(e log e) for e edges. The error is ml.ErrParameter for n < 1 or a node outside 0..n−1, ml.ErrNotFinite for a NaN or infinite weight.
+// The cost is O(e log e) for e edges. The error is ml.ErrParameter for n < 1 or a node outside
+// 0..n−1, ml.ErrNotFinite for a NaN or infinite weight.
 func Kruskal(n int, edges []Edge) ([]Edge, error) {
 	const method = "cluster.Kruskal"
 	if n < 1 || n > math.MaxInt32 {
@@ -99,8 +105,10 @@ func finished(edges []Edge, err error) ([]Edge, error) {
 	return edges, nil
 }
 
-// spanning is the minimum spanning tree of n rows under the order (weight, I, J), by which it is unique. The rows are cut into groups. An edge of the tree lies within
-// a group, or between two, and there it is of that graph's minimum spanning tree too: what is left out closes a circle of lighter edges.
+// spanning is the minimum spanning tree of n rows under the order (weight, I, J), by which it is
+// unique. The rows are cut into groups. An edge of the tree lies within a group, or between two,
+// and there it is of that graph's minimum spanning tree too: what is left out closes a circle of
+// lighter edges.
 func spanning(ctx context.Context, method string, n int, s source, unscale func(float64) float64) ([]Edge, error) {
 	groups := 1
 	switch {
@@ -162,7 +170,8 @@ type remaining interface {
 	remove(at int)                     // the last takes the place of the one removed
 }
 
-// side is some rows outside the tree, each with the nearest of those in it that it may be joined to.
+// side is some rows outside the tree, each with the nearest of those in it that it may be joined
+// to.
 type side struct {
 	remaining
 	ids      []int32
@@ -279,7 +288,8 @@ func across(ctx context.Context, s source, a, b [2]int) ([]Edge, error) {
 	}
 }
 
-// newSource chooses how to compute distances between rows, and how to bring what it computes to the units of the data.
+// newSource chooses how to compute distances between rows, and how to bring what it computes to the
+// units of the data.
 func newSource(ctx context.Context, method string, x *mat.Dense, metric dist.Metric) (source, func(float64) float64, error) {
 	if euclidean(metric) {
 		p, err := locate(ctx, x)
@@ -302,7 +312,8 @@ func (p pointSource) rest(lo, hi int) remaining {
 	return &pointRest{p.located, slices.Clone(p.x[lo*p.stride : hi*p.stride])}
 }
 
-// pointRest keeps its rows side by side, so that one call of the kernel passes over all of them and no others.
+// pointRest keeps its rows side by side, so that one call of the kernel passes over all of them and
+// no others.
 type pointRest struct {
 	*located
 	rows []float64

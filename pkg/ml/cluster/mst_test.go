@@ -27,7 +27,8 @@ func complete(x *mat.Dense, metric dist.Metric) []Edge {
 	return edges
 }
 
-// Kruskal's algorithm on all edges and Prim's, in groups, give the same edges: with (I, J) to decide between equal weights there is one tree.
+// Kruskal's algorithm on all edges and Prim's, in groups, give the same edges: with (I, J) to
+// decide between equal weights there is one tree.
 func TestPrimIsKruskal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := drawn(t)
@@ -60,7 +61,8 @@ func TestPrimIsKruskal(t *testing.T) {
 				}
 				return s
 			}
-			// Squares of different distances can round to equal ones, and then another tree is as light.
+			// Squares of different distances can round to equal ones, and then another tree is as
+			// light.
 			if math.Abs(sum(got)-sum(want)) > 1e-12*sum(want) || math.Abs(sum(table)-sum(want)) > 1e-12*sum(want) {
 				t.Fatalf("%T: Prim's tree weighs %v, of a table %v, Kruskal's %v", metric, sum(got), sum(table), sum(want))
 			}

@@ -10,9 +10,11 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Optimal finds the partition of least distortion among all, by enumeration with branch and bound: points join clusters one after the other, and a
-// branch is left as soon as the points placed so far already cost as much as the best partition known, which k-means provides. Exponential in n: seconds for 25 points
-// in well-separated clusters, and more than anyone waits for beyond some 30; ctx ends it.
+// Optimal finds the partition of least distortion among all, by enumeration with branch and bound:
+// points join clusters one after the other, and a branch is left as soon as the points placed so
+// far already cost as much as the best partition known, which k-means provides. Exponential in n:
+// seconds for 25 points in well-separated clusters, and more than anyone waits for beyond some 30;
+// ctx ends it.
 type Optimal struct {
 	K int // number of clusters, 1 ≤ K ≤ n
 }
@@ -20,8 +22,8 @@ type Optimal struct {
 // maxOptimal bounds n: beyond it the enumeration would not end.
 const maxOptimal = 40
 
-// Fit returns the global optimum. Errors are those of KMeans, and ml.ErrParameter for more than 40 rows. When ctx ends first it returns the best partition found, with
-// Converged false.
+// Fit returns the global optimum. Errors are those of KMeans, and ml.ErrParameter for more than 40
+// rows. When ctx ends first it returns the best partition found, with Converged false.
 func (o Optimal) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
 	const method = "cluster.Optimal"
 	y, err := ml.Dense(method, x)
@@ -69,8 +71,9 @@ type branch struct {
 	nodes  int
 }
 
-// place tries every cluster for the t-th point. A cluster is opened in one way only (the first empty one), so that each partition is seen once.
-// Adding x to a cluster of m points with mean μ raises its distortion by m/(m+1)·‖x−μ‖², never less than 0: the cost so far is a lower bound.
+// place tries every cluster for the t-th point. A cluster is opened in one way only (the first
+// empty one), so that each partition is seen once. Adding x to a cluster of m points with mean μ
+// raises its distortion by m/(m+1)·‖x−μ‖², never less than 0: the cost so far is a lower bound.
 func (b *branch) place(t, used int, cost float64) {
 	if b.nodes++; b.nodes%1024 == 0 && b.ctx.Err() != nil {
 		return
@@ -153,14 +156,15 @@ func canonical(labels []int) []int {
 	return out
 }
 
-// Optimal1D finds the partition of least distortion of numbers, by dynamic programming over the sorted values (Wang & Song, 2011): the clusters of an optimum are
-// runs, and where the last one begins moves right with its end, which divide and conquer uses. Time O(Kn log n), memory O(Kn).
+// Optimal1D finds the partition of least distortion of numbers, by dynamic programming over the
+// sorted values (Wang & Song, 2011): the clusters of an optimum are runs, and where the last one
+// begins moves right with its end, which divide and conquer uses. Time O(Kn log n), memory O(Kn).
 type Optimal1D struct {
 	K int // number of clusters, 1 ≤ K ≤ n
 }
 
-// Fit returns the global optimum for a matrix of one column, clusters numbered from the least to the greatest. Errors are those of KMeans, and ml.ErrShape for more
-// columns.
+// Fit returns the global optimum for a matrix of one column, clusters numbered from the least to
+// the greatest. Errors are those of KMeans, and ml.ErrShape for more columns.
 func (o Optimal1D) Fit(ctx context.Context, x mat.Matrix) (*KMeansModel, error) {
 	const method = "cluster.Optimal1D"
 	y, err := ml.Dense(method, x)
@@ -245,7 +249,8 @@ func (r *runs) cost(from, to int) float64 {
 	return max(r.squares[to]-r.squares[from]-s*s/float64(to-from), 0)
 }
 
-// solve returns, for each cluster z and each end t, where cluster z begins when it is the last of the values 0..t in z+1 clusters.
+// solve returns, for each cluster z and each end t, where cluster z begins when it is the last of
+// the values 0..t in z+1 clusters.
 func (r *runs) solve(ctx context.Context, k int) ([][]int32, error) {
 	n := len(r.sum) - 1
 	before, now := make([]float64, n), make([]float64, n)
@@ -265,7 +270,8 @@ func (r *runs) solve(ctx context.Context, k int) ([][]int32, error) {
 	return begin, ctx.Err()
 }
 
-// fill computes the ends lo..hi, whose best beginnings are known to lie in from..to: the middle one by trying all, then each half with what it taught.
+// fill computes the ends lo..hi, whose best beginnings are known to lie in from..to: the middle one
+// by trying all, then each half with what it taught.
 func (r *runs) fill(ctx context.Context, before, now []float64, begin []int32, lo, hi, from, to int) {
 	if lo > hi || ctx.Err() != nil {
 		return

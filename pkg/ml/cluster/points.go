@@ -1,5 +1,6 @@
-// Package cluster partitions points: k-means and its kin, with exact optima where they can be had; trees over points, built from below and from above, and what is read off
-// them; and cuts of graphs of similarities.
+// Package cluster partitions points: k-means and its kin, with exact optima where they can be had;
+// trees over points, built from below and from above, and what is read off them; and cuts of graphs
+// of similarities.
 package cluster
 
 import (
@@ -15,8 +16,9 @@ import (
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-// points is the data as the algorithms see it: moved to the origin, since ‖x‖²−2x·c+‖c‖² loses all digits far from it, and scaled by a power of two,
-// which changes no digit and keeps squares of 1e±150 in range.
+// points is the data as the algorithms see it: moved to the origin, since ‖x‖²−2x·c+‖c‖² loses all
+// digits far from it, and scaled by a power of two, which changes no digit and keeps squares of
+// 1e±150 in range.
 type points struct {
 	x     *mat.Dense // n×d, contiguous
 	norms []float64  // squared, of the rows
@@ -26,11 +28,12 @@ type points struct {
 	init  *mat.Dense // given centers, shifted likewise
 }
 
-// center prepares the rows of x, moved to their mean; other, if there, is compared with them, and counts in the choice of scale.
+// center prepares the rows of x, moved to their mean; other, if there, is compared with them, and
+// counts in the choice of scale.
 func center(ctx context.Context, x, other *mat.Dense) *points { return centerAt(ctx, x, other, x) }
 
-// centerAt prepares the rows of x, moved to the mean of another matrix. Where ctx ends first the result
-// is of no use: the caller looks at ctx.Err().
+// centerAt prepares the rows of x, moved to the mean of another matrix. Where ctx ends first the
+// result is of no use: the caller looks at ctx.Err().
 func centerAt(ctx context.Context, x, other, origin *mat.Dense) *points {
 	n, d := x.Dims()
 	most := scaling.MaxAbs(ctx, x)
@@ -71,7 +74,8 @@ func (p *points) unshifted(c *mat.Dense) *mat.Dense {
 	return out
 }
 
-// unscaled brings a sum of squares back. Dividing twice keeps a scale of 1e±150 from overflowing on the way.
+// unscaled brings a sum of squares back. Dividing twice keeps a scale of 1e±150 from overflowing on
+// the way.
 func (p *points) unscaled(j float64) float64 { return j / p.scale / p.scale }
 
 // representable gives the model back, unless no float64 can hold its inertia.

@@ -47,8 +47,10 @@ func meanOf(x *mat.Dense, rows []int) []float64 {
 	return mean
 }
 
-// replay holds a tree to what agglomeration is: at every step the two clusters that merge are the nearest of all, at the height of their dissimilarity. Of equally
-// near pairs any may merge, so that this, unlike a list of heights, is right for ties too. A naive algorithm is built in: all pairs are compared at every step.
+// replay holds a tree to what agglomeration is: at every step the two clusters that merge are the
+// nearest of all, at the height of their dissimilarity. Of equally near pairs any may merge, so
+// that this, unlike a list of heights, is right for ties too. A naive algorithm is built in: all
+// pairs are compared at every step.
 func replay(l Linkage, x *mat.Dense, metric dist.Metric, t *Tree) error {
 	n, _ := x.Dims()
 	if t.Leaves() != n || len(t.Left) != n-1 || len(t.Right) != n-1 || len(t.Sizes) != n-1 {

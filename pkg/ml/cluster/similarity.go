@@ -13,20 +13,21 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Adjacency is an undirected graph of n nodes with weighted edges: the symmetric n×n matrix of weights,
-// which are positive, with zeros where there is no edge and on the diagonal. An edge stands at both of
-// its ends.
+// Adjacency is an undirected graph of n nodes with weighted edges: the symmetric n×n matrix of
+// weights, which are positive, with zeros where there is no edge and on the diagonal. An edge
+// stands at both of its ends.
 type Adjacency struct{ csr.Matrix }
 
 func init() { ml.Register[Adjacency]("cluster.Adjacency") }
 
-// Similarity turns the rows of a matrix into the nodes of a graph that joins what is alike: NearestNeighbors, EpsilonGraph and GaussianGraph are three
-// (von Luxburg, 2007, section 2.2).
+// Similarity turns the rows of a matrix into the nodes of a graph that joins what is alike:
+// NearestNeighbors, EpsilonGraph and GaussianGraph are three (von Luxburg, 2007, section 2.2).
 type Similarity interface {
 	Graph(ctx context.Context, x mat.Matrix) (*Adjacency, error)
 }
 
-// NearestNeighbors joins two rows with weight 1 where either is one of the K nearest of the other, or, if Mutual, where both are. K is cut down to n−1.
+// NearestNeighbors joins two rows with weight 1 where either is one of the K nearest of the other,
+// or, if Mutual, where both are. K is cut down to n−1.
 type NearestNeighbors struct {
 	K      int // 0 means 10
 	Mutual bool
@@ -39,7 +40,8 @@ type EpsilonGraph struct {
 	Metric distance.Metric // nil means Euclidean
 }
 
-// GaussianGraph joins all rows, with weight exp(−‖a−b‖²/2σ²). Weights under 1e-15, which are lost in a sum with 1, are left out.
+// GaussianGraph joins all rows, with weight exp(−‖a−b‖²/2σ²). Weights under 1e-15, which are lost
+// in a sum with 1, are left out.
 type GaussianGraph struct {
 	Sigma  float64         // > 0, in the units of the data
 	Metric distance.Metric // nil means Euclidean
@@ -96,9 +98,11 @@ func weighted(ctx context.Context, g *neighbors.Graph, weight func(d float64) fl
 	return &Adjacency{*m}, nil
 }
 
-// FromEdges makes a graph of n nodes from a list of edges, each given once or in both directions, in any order. Nil weights mean 1 each; the weights of an
-// edge that is given more than once in the same direction are added. The error is ml.ErrParameter for a node outside 0..n−1, an edge from a node to
-// itself, a weight that is not a positive number, or two directions with different weights, and ml.ErrShape for a wrong number of weights.
+// FromEdges makes a graph of n nodes from a list of edges, each given once or in both directions,
+// in any order. Nil weights mean 1 each; the weights of an edge that is given more than once in the
+// same direction are added. The error is ml.ErrParameter for a node outside 0..n−1, an edge from a
+// node to itself, a weight that is not a positive number, or two directions with different weights,
+// and ml.ErrShape for a wrong number of weights.
 func FromEdges(n int, edges [][2]int, weights []float64) (*Adjacency, error) {
 	const method = "cluster.FromEdges"
 	if n < 1 {

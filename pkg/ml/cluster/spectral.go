@@ -13,15 +13,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Spectral clustering cuts a graph of similarities where few and weak edges are cut. With the weights W and the degrees D the graph's Laplacian is
-// L = D − W. Relaxed from indicators of clusters to real vectors, the best cut into K parts is spanned by the eigenvectors of the K smallest
-// eigenvalues; each row becomes the point of its K entries, and k-means partitions these points (Shi & Malik, 2000; Ng, Jordan & Weiss, 2002; von Luxburg, 2007).
+// Spectral clustering cuts a graph of similarities where few and weak edges are cut. With the
+// weights W and the degrees D the graph's Laplacian is L = D − W. Relaxed from indicators of
+// clusters to real vectors, the best cut into K parts is spanned by the eigenvectors of the K
+// smallest eigenvalues; each row becomes the point of its K entries, and k-means partitions these
+// points (Shi & Malik, 2000; Ng, Jordan & Weiss, 2002; von Luxburg, 2007).
 //
-// A few outliers hang on by so little that cutting them off is the cheapest cut of all. Regularize adds a small constant to every entry of W, which
-// makes such cuts expensive (Amini, Chen, Bickel & Levina, 2013; Joseph & Yu, 2016).
+// A few outliers hang on by so little that cutting them off is the cheapest cut of all. Regularize
+// adds a small constant to every entry of W, which makes such cuts expensive (Amini, Chen, Bickel &
+// Levina, 2013; Joseph & Yu, 2016).
 //
-// The eigenvectors of a graph in several parts that are known beforehand, one a part, are written down and not computed. A step of the iteration for the rest
-// costs O(edges·K); small gaps between eigenvalues take more steps. Where the graph has K parts or more, it is these that are partitioned.
+// The eigenvectors of a graph in several parts that are known beforehand, one a part, are written
+// down and not computed. A step of the iteration for the rest costs O(edges·K); small gaps between
+// eigenvalues take more steps. Where the graph has K parts or more, it is these that are
+// partitioned.
 type Spectral struct {
 	K           int        // number of clusters, 1 ≤ K ≤ n
 	Graph       Similarity // nil means NearestNeighbors{K: 10}
@@ -54,9 +59,10 @@ type SpectralModel struct {
 
 func init() { ml.Register[SpectralModel]("cluster.SpectralModel") }
 
-// Fit builds the graph of the rows of x and partitions it; an *Adjacency is a graph already, and the option
-// Graph is not used. The errors are those of ml.Dense and of the graph, ml.ErrParameter for an option out
-// of range, and ctx.Err(); there is no partition before the end, so none comes with it.
+// Fit builds the graph of the rows of x and partitions it; an *Adjacency is a graph already, and
+// the option Graph is not used. The errors are those of ml.Dense and of the graph, ml.ErrParameter
+// for an option out of range, and ctx.Err(); there is no partition before the end, so none comes
+// with it.
 func (s Spectral) Fit(ctx context.Context, x mat.Matrix) (*SpectralModel, error) {
 	a, ok := x.(*Adjacency)
 	if !ok {
@@ -117,7 +123,8 @@ func (s Spectral) check(n int) error {
 	return nil
 }
 
-// laplacian is the graph's Laplacian as an operator: symmetric, also for RandomWalk, whose eigenvectors are those of Symmetric over √degree.
+// laplacian is the graph's Laplacian as an operator: symmetric, also for RandomWalk, whose
+// eigenvectors are those of Symmetric over √degree.
 type laplacian struct {
 	weights   *csr.Matrix // divided by the roots of both degrees, unless unnormalized
 	kind      Laplacian
@@ -234,7 +241,8 @@ func (l *laplacian) smallest(ctx context.Context, count int, seed uint64) (eigen
 func (l *laplacian) embedding(vectors [][]float64, k int) *mat.Dense {
 	n := l.Dim()
 	if c := len(l.null); c >= k {
-		// Each component is one point. A unit of length for all of them leaves k-means to merge small ones.
+		// Each component is one point. A unit of length for all of them leaves k-means to merge
+		// small ones.
 		e := mat.NewDense(n, c, nil)
 		for i, c := range l.component {
 			e.Set(i, c, 1)

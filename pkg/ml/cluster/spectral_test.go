@@ -68,7 +68,8 @@ func TestLaplaciansEqualNumPys(t *testing.T) {
 	}
 }
 
-// A ring has the eigenvalues 1 − cos(2πk/n), a complete graph 0 and n/(n−1), a complete bipartite one 0, 1 and 2.
+// A ring has the eigenvalues 1 − cos(2πk/n), a complete graph 0 and n/(n−1), a complete bipartite
+// one 0, 1 and 2.
 func TestClosedForms(t *testing.T) {
 	for _, n := range []int{12, 500} {
 		var ring [][2]int
@@ -136,7 +137,8 @@ func TestRecoversShapes(t *testing.T) {
 	}
 }
 
-// On sparse block models regularised clustering beats plain clustering; the numbers are means over ten graphs.
+// On sparse block models regularised clustering beats plain clustering; the numbers are means over
+// ten graphs.
 func TestRegularizationHelpsOnSparseGraphs(t *testing.T) {
 	var plain, regularized float64
 	const graphs = 10
@@ -161,7 +163,8 @@ func TestRegularizationHelpsOnSparseGraphs(t *testing.T) {
 	}
 }
 
-// Numbering the nodes otherwise, scaling all weights, and moving the points change nothing but rounding.
+// Numbering the nodes otherwise, scaling all weights, and moving the points change nothing but
+// rounding.
 func TestSpectralInvariance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
@@ -194,7 +197,8 @@ func TestSpectralInvariance(t *testing.T) {
 				t.Fatalf("eigenvalue %d: %v, heavier %v, moved %v", k, m.Eigenvalues[k], other.Eigenvalues[k], turned.Eigenvalues[k])
 			}
 		}
-		// Where the gap is clear the embedding is one and the same up to a sign, and so is the partition where k-means stops at the same optimum.
+		// Where the gap is clear the embedding is one and the same up to a sign, and so is the
+		// partition where k-means stops at the same optimum.
 		if m.Eigenvalues[2]-m.Eigenvalues[1] < 1e-3 || m.Components > 1 {
 			return
 		}

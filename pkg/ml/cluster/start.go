@@ -16,11 +16,12 @@ type Start string
 
 // The starts of k-means.
 const (
-	// GreedyPlusPlus draws 2+⌊log K⌋ candidates for each center as PlusPlus does and keeps the one that lowers the distortion most
-	// (Arthur & Vassilvitskii, 2007; scikit-learn's default).
+	// GreedyPlusPlus draws 2+⌊log K⌋ candidates for each center as PlusPlus does and keeps the one
+	// that lowers the distortion most (Arthur & Vassilvitskii, 2007; scikit-learn's default).
 	GreedyPlusPlus Start = "greedy k-means++"
-	// PlusPlus draws each center from the points with probability proportional to the squared distance to the nearest center so far
-	// (Arthur & Vassilvitskii, 2007): the expected distortion is within 8(log K + 2) of the best.
+	// PlusPlus draws each center from the points with probability proportional to the squared
+	// distance to the nearest center so far (Arthur & Vassilvitskii, 2007): the expected distortion
+	// is within 8(log K + 2) of the best.
 	PlusPlus Start = "k-means++"
 	// RandomPoints draws K different points (Forgy, 1965).
 	RandomPoints Start = "random points"
@@ -32,7 +33,8 @@ func (s Start) valid() bool {
 	return s == "" || s == GreedyPlusPlus || s == PlusPlus || s == RandomPoints
 }
 
-// choose returns K centers and leaves in a the label and bounds of every point with respect to them.
+// choose returns K centers and leaves in a the label and bounds of every point with respect to
+// them.
 func (s Start) choose(ctx context.Context, p *points, k int, r *rand.Rand, a *assignment) *mat.Dense {
 	centers := mat.NewDense(k, p.d, nil)
 	if s == RandomPoints {
@@ -63,7 +65,8 @@ func (s Start) choose(ctx context.Context, p *points, k int, r *rand.Rand, a *as
 	for j, i := range d.chosen {
 		copy(centers.RawRowView(j), p.row(i))
 	}
-	// Seeding leaves the distance to the nearest center, and nothing of the second: the lower bound is unknown.
+	// Seeding leaves the distance to the nearest center, and nothing of the second: the lower bound
+	// is unknown.
 	a.centers = centers
 	copy(a.labels, d.label)
 	for i := range a.upper {
@@ -97,9 +100,10 @@ func newSeeding(p *points, k, trials int) *seeding {
 	return d
 }
 
-// measure computes what the distances would be with each of the candidates, all in one pass over the data, and returns the candidate that leaves the least
-// distortion. A point that is nearer to its center μ than half the way from there to candidate c has c no nearer, since ‖x−c‖ ≥ ‖μ−c‖ − ‖x−μ‖: most points need no
-// distance computed.
+// measure computes what the distances would be with each of the candidates, all in one pass over
+// the data, and returns the candidate that leaves the least distortion. A point that is nearer to
+// its center μ than half the way from there to candidate c has c no nearer, since
+// ‖x−c‖ ≥ ‖μ−c‖ − ‖x−μ‖: most points need no distance computed.
 func (d *seeding) measure(ctx context.Context, candidates []int) (best int) {
 	d.tried = candidates
 	quarter := make([][]float64, len(candidates)) // of the squared distance to each center, a little less for rounding
@@ -154,7 +158,8 @@ func (d *seeding) accept(t int) {
 	}
 }
 
-// draw returns a point with probability proportional to its squared distance. Where all are 0, every point is a center already; any will do.
+// draw returns a point with probability proportional to its squared distance. Where all are 0,
+// every point is a center already; any will do.
 func (d *seeding) draw(r *rand.Rand) int {
 	total := d.cumul[len(d.cumul)-1]
 	u := r.Float64() * total

@@ -10,14 +10,16 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// triangle is a table of the dissimilarities of n things, each pair once: row i has those from i+1 to n−1.
+// triangle is a table of the dissimilarities of n things, each pair once: row i has those from i+1
+// to n−1.
 type triangle [][]float64
 
 // maxTableRows bounds a table to 16 GiB, as package distance does.
 const maxTableRows = 1 << 16
 
-// newTriangle makes room for the distances of n rows, piece by piece: to clear half a gigabyte at once would keep a context that has ended waiting. The error is ml.ErrShape
-// for a table beyond what a machine should be asked for.
+// newTriangle makes room for the distances of n rows, piece by piece: to clear half a gigabyte at
+// once would keep a context that has ended waiting. The error is ml.ErrShape for a table beyond
+// what a machine should be asked for.
 func newTriangle(ctx context.Context, method string, n int) (triangle, error) {
 	if n > maxTableRows {
 		return nil, ml.BadShape(method, "a table of the distances of %d rows takes %.0f GiB, want at most 16: single, Ward and centroid linkage of rows need none", n, float64(n)*float64(n-1)*4/(1<<30))
@@ -46,7 +48,8 @@ func (d triangle) entry(i, j int32) *float64 {
 	return &d[i][j-i-1]
 }
 
-// measure sets dst[k] to the dissimilarity of rows i and lo+k; it may be called from several goroutines.
+// measure sets dst[k] to the dissimilarity of rows i and lo+k; it may be called from several
+// goroutines.
 type measure func(dst []float64, i, lo int) error
 
 // fill computes all rows.

@@ -16,8 +16,8 @@ func sprintf(format string, args ...any) string { return fmt.Sprintf(format, arg
 // chunk is how many rows a task takes.
 const chunk = 512
 
-// FromTriplets makes a rows×columns matrix of entries in any order: v[k] in row i[k], column j[k]. A
-// nil v means 1 each, so that places are counted. Entries at one place are added, in their order.
+// FromTriplets makes a rows×columns matrix of entries in any order: v[k] in row i[k], column j[k].
+// A nil v means 1 each, so that places are counted. Entries at one place are added, in their order.
 // The errors are ml.ErrEmpty for a matrix without rows or columns, ml.ErrShape for slices of
 // different lengths, ml.ErrParameter for a place outside of the matrix, and ml.ErrNotFinite for an
 // entry, or a sum of entries, that is no finite number.

@@ -44,8 +44,8 @@ func (m *Matrix) transpose(ctx context.Context) (*Matrix, error) {
 	return t, nil
 }
 
-// Map returns the matrix whose entries are f of those of this one; where f gives 0 there is none. It
-// never asks for the elements that are not stored.
+// Map returns the matrix whose entries are f of those of this one; where f gives 0 there is none.
+// It never asks for the elements that are not stored.
 func (m *Matrix) Map(f func(i, j int, v float64) float64) *Matrix {
 	out := &Matrix{Columns: m.Columns, Start: make([]int, 1, m.Rows()+1),
 		Index: make([]int, 0, len(m.Index)), Value: make([]float64, 0, len(m.Index))}
@@ -84,11 +84,11 @@ func (m *Matrix) ScaleColumns(by []float64) (*Matrix, error) {
 	return m.Map(func(_, j int, v float64) float64 { return v * by[j] }), nil
 }
 
-// Symmetrize returns the symmetric matrix of f(aᵢⱼ, aⱼᵢ), for all i and j of which one at least of the
-// two is stored; the other is 0 then. f must not mind the order of its arguments; where it gives 0,
-// there is no entry. The mean makes a graph undirected, min keeps the edges that go both ways, and
-// max those that go either way. The error is ml.ErrShape for a matrix that is not square, or
-// ctx.Err(). It costs O(NNZ).
+// Symmetrize returns the symmetric matrix of f(aᵢⱼ, aⱼᵢ), for all i and j of which one at least of
+// the two is stored; the other is 0 then. f must not mind the order of its arguments; where it
+// gives 0, there is no entry. The mean makes a graph undirected, min keeps the edges that go both
+// ways, and max those that go either way. The error is ml.ErrShape for a matrix that is not square,
+// or ctx.Err(). It costs O(NNZ).
 func (m *Matrix) Symmetrize(ctx context.Context, f func(a, b float64) float64) (*Matrix, error) {
 	n := m.Rows()
 	if m.Columns != n {

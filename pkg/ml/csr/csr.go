@@ -83,7 +83,8 @@ func (m *Matrix) DoNonZero(f func(i, j int, v float64)) {
 
 // Check reports what makes a matrix that was put together by hand, or read from a file, none:
 // ml.ErrShape where its slices do not fit each other, ml.ErrParameter for a column that is out of
-// range or out of order, and ml.ErrNotFinite for an entry that is no finite number. It costs O(NNZ).
+// range or out of order, and ml.ErrNotFinite for an entry that is no finite number. It costs
+// O(NNZ).
 func (m *Matrix) Check(method string) error {
 	n := m.Rows()
 	if m.Columns < 0 {

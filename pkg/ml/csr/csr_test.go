@@ -217,7 +217,8 @@ func seq(n int) []int {
 	return out
 }
 
-// Products sum in the order of the columns, so that a result is the same for any number of processors.
+// Products sum in the order of the columns, so that a result is the same for any number of
+// processors.
 func TestProductsOnAnyNumberOfProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r := rng.New(1)

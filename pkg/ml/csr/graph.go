@@ -6,9 +6,9 @@ import (
 	"github.com/golatent/latent/pkg/ml"
 )
 
-// Part returns the rows and the columns of a square matrix that rows names, in that order: of a graph,
-// the edges between some of its nodes. The error is ml.ErrShape for a matrix that is not square, and
-// ml.ErrParameter for a row that is out of range or named twice.
+// Part returns the rows and the columns of a square matrix that rows names, in that order: of a
+// graph, the edges between some of its nodes. The error is ml.ErrShape for a matrix that is not
+// square, and ml.ErrParameter for a row that is out of range or named twice.
 func (m *Matrix) Part(rows []int) (*Matrix, error) {
 	const method = "csr.Matrix.Part"
 	n := m.Rows()

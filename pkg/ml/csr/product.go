@@ -22,8 +22,8 @@ func (m *Matrix) Mul(b mat.Matrix) (*mat.Dense, error) {
 	return out, nil
 }
 
-// TMul returns the product Aᵀ·B of the transpose. It costs what Transpose and Mul cost: whoever needs
-// more than one product keeps the transpose.
+// TMul returns the product Aᵀ·B of the transpose. It costs what Transpose and Mul cost: whoever
+// needs more than one product keeps the transpose.
 func (m *Matrix) TMul(b mat.Matrix) (*mat.Dense, error) {
 	dense, err := m.factor("csr.Matrix.TMul", b, m.Rows(), m.Columns)
 	if err != nil {
@@ -52,8 +52,8 @@ func (m *Matrix) factor(method string, b mat.Matrix, n, r int) (*mat.Dense, erro
 	return dense, nil
 }
 
-// MulTo sets dst to the product with the columns×width matrix src, both row by row and without gaps:
-// what an iteration needs that keeps its memory. Lengths that do not fit make it panic.
+// MulTo sets dst to the product with the columns×width matrix src, both row by row and without
+// gaps: what an iteration needs that keeps its memory. Lengths that do not fit make it panic.
 func (m *Matrix) MulTo(dst, src []float64, width int) {
 	_ = parallel.For(context.Background(), m.Rows(), chunk, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {

@@ -334,7 +334,8 @@ func FuzzCross(f *testing.F) {
 	})
 }
 
-// What measures rows refuses a table of distances, and a list of distances becomes the table that it was made from.
+// What measures rows refuses a table of distances, and a list of distances becomes the table that
+// it was made from.
 func TestPrecomputed(t *testing.T) {
 	x := mat.NewDense(4, 2, []float64{0, 0, 3, 4, 6, 8, 1, 0})
 	if _, err := distance.Pairwise(t.Context(), x, distance.Precomputed{}); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), "Precomputed") {

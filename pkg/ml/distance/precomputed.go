@@ -11,8 +11,8 @@ import (
 )
 
 // Precomputed as a method's metric says that the matrix is not rows of data but the n×n table of
-// distances itself: agglomerative and divisive clustering and multidimensional scaling take it. What
-// measures rows refuses it.
+// distances itself: agglomerative and divisive clustering and multidimensional scaling take it.
+// What measures rows refuses it.
 type Precomputed struct{}
 
 // Distance returns NaN: the table has no rows to be measured.
@@ -28,10 +28,11 @@ func (Precomputed) rows(dst, a, rows []float64, stride int) {
 	}
 }
 
-// Table checks a matrix that is given as a table of distances, or of dissimilarities that need not keep
-// the triangle inequality, and returns the mean of it and its transpose. The errors are those of
-// ml.Dense, ml.ErrShape for a table that is not square, ml.ErrParameter for one that is not symmetric to
-// 1e-9 of its entries, has a negative entry, or a diagonal that is not zero, and ctx.Err().
+// Table checks a matrix that is given as a table of distances, or of dissimilarities that need not
+// keep the triangle inequality, and returns the mean of it and its transpose. The errors are those
+// of ml.Dense, ml.ErrShape for a table that is not square, ml.ErrParameter for one that is not
+// symmetric to 1e-9 of its entries, has a negative entry, or a diagonal that is not zero, and
+// ctx.Err().
 func Table(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, error) {
 	y, err := ml.Dense(method, d)
 	if err != nil {

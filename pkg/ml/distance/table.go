@@ -95,8 +95,8 @@ func Condensed(ctx context.Context, x mat.Matrix, metric Metric) ([]float64, err
 // Index is the place of the pair i < j of n rows in a condensed table.
 func Index(n, i, j int) int { return i*(2*n-i-1)/2 + j - i - 1 }
 
-// Square returns the table of distances that Condensed, or SciPy's pdist, gives as a list. The error is
-// ml.ErrShape for a number of distances that is n(n−1)/2 for no n ≥ 2.
+// Square returns the table of distances that Condensed, or SciPy's pdist, gives as a list. The
+// error is ml.ErrShape for a number of distances that is n(n−1)/2 for no n ≥ 2.
 func Square(condensed []float64) (*mat.SymDense, error) {
 	n := int((1 + math.Sqrt(1+8*float64(len(condensed)))) / 2)
 	if n < 2 || n*(n-1)/2 != len(condensed) {

@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Accuracy is the share of labels that are the true ones. NaN for labelings of different length, or of
-// none.
+// Accuracy is the share of labels that are the true ones. NaN for labelings of different length, or
+// of none.
 func Accuracy(labels, truth []int) float64 {
 	if len(labels) != len(truth) || len(truth) == 0 {
 		return math.NaN()
@@ -30,11 +30,11 @@ type ConfusionTable struct {
 	Accuracy float64    // share of the points whose cluster stands for their class
 }
 
-// Confusion matches clusters with classes, one to one, so that as many points as possible are in the
-// cluster that stands for their class (Kuhn, 1955): clustering accuracy, which unlike Purity does not
-// reward cutting a class in pieces. Where there are more clusters than classes, some stand for none. It
-// costs O(a²b) for a ≤ b clusters and classes. The error is ml.ErrShape for labelings of different
-// length, or of none.
+// Confusion matches clusters with classes, one to one, so that as many points as possible are in
+// the cluster that stands for their class (Kuhn, 1955): clustering accuracy, which unlike Purity
+// does not reward cutting a class in pieces. Where there are more clusters than classes, some stand
+// for none. It costs O(a²b) for a ≤ b clusters and classes. The error is ml.ErrShape for labelings
+// of different length, or of none.
 func Confusion(labels, truth []int) (*ConfusionTable, error) {
 	counts, err := Contingency(truth, labels)
 	if err != nil {
@@ -66,11 +66,11 @@ func Confusion(labels, truth []int) (*ConfusionTable, error) {
 	return c, nil
 }
 
-// assign gives each of a rows a column of its own among b ≥ a so that the sum of the costs is least, by
-// shortest augmenting paths (Jonker & Volgenant, 1987).
+// assign gives each of a rows a column of its own among b ≥ a so that the sum of the costs is
+// least, by shortest augmenting paths (Jonker & Volgenant, 1987).
 func assign(a, b int, cost func(i, j int) float64) []int {
-	// Prices u and v with cost ≥ u + v, equal along the assignment. Column b is where a row stands that
-	// has none yet.
+	// Prices u and v with cost ≥ u + v, equal along the assignment. Column b is where a row stands
+	// that has none yet.
 	u, v := make([]float64, a), make([]float64, b+1)
 	row, before := make([]int, b+1), make([]int, b+1)
 	for j := range row {

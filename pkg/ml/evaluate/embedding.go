@@ -16,12 +16,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Trustworthiness says how far the k nearest neighbors of the points in a map y (n×c) can be trusted to be near in the data x (n×d) (Venna & Kaski, 2001):
+// Trustworthiness says how far the k nearest neighbors of the points in a map y (n×c) can be
+// trusted to be near in the data x (n×d) (Venna & Kaski, 2001):
 //
 //	T = 1 − 2/(nk(2n−3k−1)) Σᵢ Σ_{j ∈ U(i)} (r(i, j) − k)
 //
-// where U(i) are the neighbors of i in the map that it does not have in the data, and j is its r-th neighbor there. 1 is best; strangers brought together lower it.
-// Euclidean distances, 1 ≤ k < n/2; time O(n²(d + k)).
+// where U(i) are the neighbors of i in the map that it does not have in the data, and j is its r-th
+// neighbor there. 1 is best; strangers brought together lower it. Euclidean distances, 1 ≤ k < n/2;
+// time O(n²(d + k)).
 func Trustworthiness(ctx context.Context, x, y mat.Matrix, k int) (float64, error) {
 	return intrusion(ctx, "evaluate.Trustworthiness", x, y, k)
 }
@@ -36,8 +38,8 @@ func Continuity(ctx context.Context, x, y mat.Matrix, k int) (float64, error) {
 	return intrusion(ctx, method, q, p, k)
 }
 
-// NeighborhoodRecall is the share of the k nearest neighbors in the data x (n×d) that are among the k nearest in the map y (n×c). Euclidean distances,
-// 1 ≤ k < n.
+// NeighborhoodRecall is the share of the k nearest neighbors in the data x (n×d) that are among the
+// k nearest in the map y (n×c). Euclidean distances, 1 ≤ k < n.
 func NeighborhoodRecall(ctx context.Context, x, y mat.Matrix, k int) (float64, error) {
 	p, q, err := dataAndMap("evaluate.NeighborhoodRecall", x, y)
 	if err != nil {
@@ -64,9 +66,11 @@ func NeighborhoodRecall(ctx context.Context, x, y mat.Matrix, k int) (float64, e
 	return float64(kept) / float64(k*a.Len()), nil
 }
 
-// RandomTriplets is the share of triplets of a point and two others, drawn at random, of which the map y (n×c) shows the one nearer that is nearer in the data x
-// (n×d): whether far is farther than near, over the whole map (Wang, Huang, Rudin & Shaposhnik, 2021). 0.5 is chance. perPoint triplets are drawn for each point, 0
-// means 5; points equally near in one and not in the other count against the map.
+// RandomTriplets is the share of triplets of a point and two others, drawn at random, of which the
+// map y (n×c) shows the one nearer that is nearer in the data x (n×d): whether far is farther than
+// near, over the whole map (Wang, Huang, Rudin & Shaposhnik, 2021). 0.5 is chance. perPoint
+// triplets are drawn for each point, 0 means 5; points equally near in one and not in the other
+// count against the map.
 func RandomTriplets(ctx context.Context, x, y mat.Matrix, perPoint int, seed uint64) (float64, error) {
 	const method = "evaluate.RandomTriplets"
 	p, q, err := dataAndMap(method, x, y)
@@ -121,8 +125,10 @@ func nearer(x *mat.Dense, i, j, k int) int {
 	return cmp.Compare(blas.SqEuclidean(row, x.RawRowView(j)), blas.SqEuclidean(row, x.RawRowView(k)))
 }
 
-// DistanceCorrelation is Pearson's correlation, over pairs of points drawn at random, of their distance in the data x (n×d) and in the map y (n×c): 1 where the map shows distances to
-// scale. It is not the dependence of random vectors of the same name (Székely et al., 2007). pairs is how many are drawn; 0 means all, at most n(n−1)/2.
+// DistanceCorrelation is Pearson's correlation, over pairs of points drawn at random, of their
+// distance in the data x (n×d) and in the map y (n×c): 1 where the map shows distances to scale. It
+// is not the dependence of random vectors of the same name (Székely et al., 2007). pairs is how
+// many are drawn; 0 means all, at most n(n−1)/2.
 func DistanceCorrelation(ctx context.Context, x, y mat.Matrix, pairs int, seed uint64) (float64, error) {
 	a, b, err := distances(ctx, "evaluate.DistanceCorrelation", x, y, pairs, seed)
 	if err != nil {
@@ -131,7 +137,8 @@ func DistanceCorrelation(ctx context.Context, x, y mat.Matrix, pairs int, seed u
 	return pearson(a, b), nil
 }
 
-// DistanceRankCorrelation is Spearman's correlation in place of Pearson's: 1 where the map keeps the order of all distances (Kobak & Berens, 2019).
+// DistanceRankCorrelation is Spearman's correlation in place of Pearson's: 1 where the map keeps
+// the order of all distances (Kobak & Berens, 2019).
 func DistanceRankCorrelation(ctx context.Context, x, y mat.Matrix, pairs int, seed uint64) (float64, error) {
 	a, b, err := distances(ctx, "evaluate.DistanceRankCorrelation", x, y, pairs, seed)
 	if err != nil {
@@ -227,7 +234,8 @@ func pearson(a, b []float64) float64 {
 	return max(-1, min(1, ab/math.Sqrt(aa)/math.Sqrt(bb)))
 }
 
-// dataAndMap checks data and a map of it together, and scales both for squares to be in range: no measure depends on units.
+// dataAndMap checks data and a map of it together, and scales both for squares to be in range: no
+// measure depends on units.
 func dataAndMap(method string, x, y mat.Matrix) (p, q *mat.Dense, err error) {
 	if p, err = ml.Dense(method, x); err != nil {
 		return nil, nil, err
@@ -281,7 +289,8 @@ func intrusion(ctx context.Context, method string, x, y mat.Matrix, k int) (floa
 					before[l]++
 				}
 			}
-			// Of equally near ones, as far as they are in the list themselves, one comes after the other.
+			// Of equally near ones, as far as they are in the list themselves, one comes after the
+			// other.
 			for l := range bounds {
 				rank := before[l] + 1
 				for m := l - 1; m >= 0 && bounds[m] == bounds[l]; m-- {

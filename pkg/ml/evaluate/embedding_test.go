@@ -76,7 +76,8 @@ func normals(seed uint64, n, d int) *mat.Dense {
 	return x
 }
 
-// A map that is the data, turned, moved and in another unit, is perfect by every measure; so it is in any order of the rows.
+// A map that is the data, turned, moved and in another unit, is perfect by every measure; so it is
+// in any order of the rows.
 func TestPerfectMaps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(5, 60).Draw(t, "n")
@@ -139,7 +140,8 @@ func TestTrustworthinessIsItsFormula(t *testing.T) {
 	}
 }
 
-// A map that has nothing to do with the data keeps half of the triplets, and its distances have no correlation with those of the data.
+// A map that has nothing to do with the data keeps half of the triplets, and its distances have no
+// correlation with those of the data.
 func TestChanceMaps(t *testing.T) {
 	x, y := normals(3, 2000, 4), normals(4, 2000, 2)
 	v, err := RandomTriplets(t.Context(), x, y, 10, 7)

@@ -1,4 +1,5 @@
-// Package evaluate judges what unsupervised methods return: partitions against the truth, where there is one, and against the data where there is none.
+// Package evaluate judges what unsupervised methods return: partitions against the truth, where
+// there is one, and against the data where there is none.
 package evaluate
 
 import (
@@ -96,8 +97,8 @@ func index(labels []int) (of []int, distinct int) {
 }
 
 // Contingency returns the table of counts of two labelings: one row a distinct label of truth, one
-// column a distinct label of labels, both in rising order. The error is ml.ErrShape for labelings of
-// different length, or of none, and for a table of more than 2²⁷ counts.
+// column a distinct label of labels, both in rising order. The error is ml.ErrShape for labelings
+// of different length, or of none, and for a table of more than 2²⁷ counts.
 func Contingency(truth, labels []int) (*mat.Dense, error) {
 	const method, most = "evaluate.Contingency", 1 << 27
 	t, err := tabulate(method, truth, labels)
@@ -110,9 +111,9 @@ func Contingency(truth, labels []int) (*mat.Dense, error) {
 	return t.counts.Dense(), nil
 }
 
-// Purity is the share of points that carry the most frequent class of their cluster, from 1/n·(largest
-// class) to 1. It never falls when a cluster is split, and is 1 for n clusters: compare it at equal K. NaN
-// for labelings of different length.
+// Purity is the share of points that carry the most frequent class of their cluster, from
+// 1/n·(largest class) to 1. It never falls when a cluster is split, and is 1 for n clusters:
+// compare it at equal K. NaN for labelings of different length.
 func Purity(labels, truth []int) float64 {
 	t, err := tabulate("evaluate.Purity", truth, labels)
 	if err != nil {
@@ -126,8 +127,9 @@ func Purity(labels, truth []int) float64 {
 	return sum / t.n
 }
 
-// ARI is the adjusted Rand index (Hubert & Arabie, 1985): the share of pairs of points on which two labelings agree, scaled so that
-// chance gives 0 on average and identity 1. It is symmetric, and does not depend on the names of the labels. NaN for labelings of different length.
+// ARI is the adjusted Rand index (Hubert & Arabie, 1985): the share of pairs of points on which two
+// labelings agree, scaled so that chance gives 0 on average and identity 1. It is symmetric, and
+// does not depend on the names of the labels. NaN for labelings of different length.
 func ARI(labels, truth []int) float64 {
 	t, err := tabulate("evaluate.ARI", truth, labels)
 	if err != nil {
@@ -152,8 +154,9 @@ func ARI(labels, truth []int) float64 {
 	return 2 * (tp*tn - fn*fp) / ((tp+fn)*(fn+tn) + (tp+fp)*(fp+tn))
 }
 
-// NMI is the mutual information of two labelings over the arithmetic mean of their entropies: 0 when independent, 1 when identical. It is not
-// adjusted for chance and grows with the number of clusters. NaN for labelings of different length.
+// NMI is the mutual information of two labelings over the arithmetic mean of their entropies: 0
+// when independent, 1 when identical. It is not adjusted for chance and grows with the number of
+// clusters. NaN for labelings of different length.
 func NMI(labels, truth []int) float64 {
 	t, err := tabulate("evaluate.NMI", truth, labels)
 	if err != nil {
@@ -166,10 +169,11 @@ func NMI(labels, truth []int) float64 {
 	return t.mutual() / ((hr + hc) / 2)
 }
 
-// AMI is the mutual information of two labelings less what chance would give, over the mean of their
-// entropies less the same (Vinh, Epps & Bailey, 2010): 0 on average when independent, whatever the number
-// of clusters, and 1 when identical. It costs O(n) beside O(√(ab/n)) for each pair of a size a that
-// classes have and a size b that clusters have. NaN for labelings of different length.
+// AMI is the mutual information of two labelings less what chance would give, over the mean of
+// their entropies less the same (Vinh, Epps & Bailey, 2010): 0 on average when independent,
+// whatever the number of clusters, and 1 when identical. It costs O(n) beside O(√(ab/n)) for each
+// pair of a size a that classes have and a size b that clusters have. NaN for labelings of
+// different length.
 func AMI(labels, truth []int) float64 {
 	t, err := tabulate("evaluate.AMI", truth, labels)
 	if err != nil {
@@ -180,7 +184,8 @@ func AMI(labels, truth []int) float64 {
 	}
 	mi, chance := t.mutual(), t.expected()
 	mean := (entropy(t.rows, t.n) + entropy(t.cols, t.n)) / 2
-	// Where chance explains all, as for n clusters of n points, neither side may come to 0 by rounding.
+	// Where chance explains all, as for n clusters of n points, neither side may come to 0 by
+	// rounding.
 	room := mean - chance
 	if math.Abs(room) < 0x1p-52 {
 		room = math.Copysign(0x1p-52, room)
@@ -214,9 +219,10 @@ func sizes(counts []float64) map[float64]float64 {
 	return of
 }
 
-// expectedCell is the mean of c/n·log(nc/ab) for a hypergeometric c: how many of n points are among a and
-// among b of them. The probabilities follow each other by a ratio, from the largest to both sides until they
-// no longer count, so that no factorial of n, whose logarithm has lost the digits, is needed.
+// expectedCell is the mean of c/n·log(nc/ab) for a hypergeometric c: how many of n points are among
+// a and among b of them. The probabilities follow each other by a ratio, from the largest to both
+// sides until they no longer count, so that no factorial of n, whose logarithm has lost the digits,
+// is needed.
 func expectedCell(a, b, n float64) float64 {
 	term := func(c float64) float64 {
 		if c == 0 {
@@ -241,8 +247,9 @@ func expectedCell(a, b, n float64) float64 {
 	return sum / total
 }
 
-// VMeasure returns homogeneity (each cluster has one class), completeness (each class is in one cluster) and their harmonic mean (Rosenberg & Hirschberg,
-// 2007). NaNs for labelings of different length.
+// VMeasure returns homogeneity (each cluster has one class), completeness (each class is in one
+// cluster) and their harmonic mean (Rosenberg & Hirschberg, 2007). NaNs for labelings of different
+// length.
 func VMeasure(labels, truth []int) (homogeneity, completeness, v float64) {
 	t, err := tabulate("evaluate.VMeasure", truth, labels)
 	if err != nil {

@@ -56,7 +56,8 @@ func TestEqualsScikitLearn(t *testing.T) {
 	}
 }
 
-// Many points: with i = numpy.arange(200000) scikit-learn's adjusted_mutual_info_score(i*i//7%13, (i//3+i*i%5)%9) is the first number.
+// Many points: with i = numpy.arange(200000) scikit-learn's adjusted_mutual_info_score(i*i//7%13,
+// (i//3+i*i%5)%9) is the first number.
 func TestIndicesOfManyPoints(t *testing.T) {
 	const n = 200_000
 	truth, unlike, like, single, pairs := make([]int, n), make([]int, n), make([]int, n), make([]int, n), make([]int, n)
@@ -82,7 +83,8 @@ func TestIndicesOfManyPoints(t *testing.T) {
 	}
 }
 
-// The mean of a cell over a hypergeometric distribution is the sum over all that can happen, with probabilities from logarithms of factorials.
+// The mean of a cell over a hypergeometric distribution is the sum over all that can happen, with
+// probabilities from logarithms of factorials.
 func TestExpectedCell(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 60).Draw(t, "n")

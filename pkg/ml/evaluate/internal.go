@@ -11,7 +11,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// partition checks points and their labels together; each of at least two clusters and at most n-1, as the indices below need.
+// partition checks points and their labels together; each of at least two clusters and at most n-1,
+// as the indices below need.
 func partition(method string, x mat.Matrix, labels []int) (y *mat.Dense, of []int, k int, err error) {
 	y, err = ml.Dense(method, x)
 	if err != nil {
@@ -29,9 +30,11 @@ func partition(method string, x mat.Matrix, labels []int) (y *mat.Dense, of []in
 	return y, of, k, nil
 }
 
-// SilhouetteSamples returns (b−a)/max(a, b) for each point, where a is its mean distance to the others of its cluster and b the mean distance to the points of
-// the nearest other cluster (Rousseeuw, 1987): near 1 for a point well inside, near 0 on a border, negative where another cluster would suit it better; 0
-// for a cluster of one point. Euclidean distances; time O(n²d), memory O(n·K).
+// SilhouetteSamples returns (b−a)/max(a, b) for each point, where a is its mean distance to the
+// others of its cluster and b the mean distance to the points of the nearest other cluster
+// (Rousseeuw, 1987): near 1 for a point well inside, near 0 on a border, negative where another
+// cluster would suit it better; 0 for a cluster of one point. Euclidean distances; time O(n²d),
+// memory O(n·K).
 func SilhouetteSamples(ctx context.Context, x mat.Matrix, labels []int) ([]float64, error) {
 	y, of, k, err := partition("evaluate.Silhouette", x, labels)
 	if err != nil {
@@ -76,7 +79,8 @@ func silhouette(sum, size []float64, own int) float64 {
 	return 0 // all points are equal
 }
 
-// Silhouette is the mean of SilhouetteSamples: the higher, the better points fit their clusters. A common way to choose K.
+// Silhouette is the mean of SilhouetteSamples: the higher, the better points fit their clusters. A
+// common way to choose K.
 func Silhouette(ctx context.Context, x mat.Matrix, labels []int) (float64, error) {
 	s, err := SilhouetteSamples(ctx, x, labels)
 	if err != nil {
@@ -89,7 +93,8 @@ func Silhouette(ctx context.Context, x mat.Matrix, labels []int) (float64, error
 	return total / float64(len(s)), nil
 }
 
-// CalinskiHarabasz is the ratio of the variance between clusters to that within, each over its degrees of freedom (Caliński & Harabasz, 1974): higher is better.
+// CalinskiHarabasz is the ratio of the variance between clusters to that within, each over its
+// degrees of freedom (Caliński & Harabasz, 1974): higher is better.
 func CalinskiHarabasz(x mat.Matrix, labels []int) (float64, error) {
 	y, of, k, err := partition("evaluate.CalinskiHarabasz", x, labels)
 	if err != nil {
@@ -116,7 +121,8 @@ func CalinskiHarabasz(x mat.Matrix, labels []int) (float64, error) {
 	return between * float64(n-k) / (within * float64(k-1)), nil
 }
 
-// DaviesBouldin is the mean over clusters of the worst ratio of the spreads of two clusters to the distance of their centers (Davies & Bouldin, 1979): lower is better.
+// DaviesBouldin is the mean over clusters of the worst ratio of the spreads of two clusters to the
+// distance of their centers (Davies & Bouldin, 1979): lower is better.
 func DaviesBouldin(x mat.Matrix, labels []int) (float64, error) {
 	y, of, k, err := partition("evaluate.DaviesBouldin", x, labels)
 	if err != nil {
@@ -141,7 +147,8 @@ func DaviesBouldin(x mat.Matrix, labels []int) (float64, error) {
 	return total / float64(k), nil
 }
 
-// Distortion is the sum of the squared distances of the points to the means of their clusters, which k-means minimises: J, or inertia. Any number of clusters.
+// Distortion is the sum of the squared distances of the points to the means of their clusters,
+// which k-means minimises: J, or inertia. Any number of clusters.
 func Distortion(x mat.Matrix, labels []int) (float64, error) {
 	const method = "evaluate.Distortion"
 	y, err := ml.Dense(method, x)

@@ -14,15 +14,16 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// LinearProbe asks how much of a label a linear classifier reads off features that were learned without
-// it: multinomial logistic regression,
+// LinearProbe asks how much of a label a linear classifier reads off features that were learned
+// without it: multinomial logistic regression,
 //
 //	p(y = k | x) ∝ exp(wₖ·z + bₖ),
 //
-// of the columns z of x standardized to mean 0 and variance 1, so that the units of features make no
-// difference. Fit minimises the sum of −log p over the rows plus λ/2 times the squares of the
-// coefficients, not of the intercepts, by Newton's method with conjugate gradients (Nocedal & Wright,
-// 2006, section 7.1). The objective is convex, so nothing is drawn and the minimum is the only one.
+// of the columns z of x standardized to mean 0 and variance 1, so that the units of features make
+// no difference. Fit minimises the sum of −log p over the rows plus λ/2 times the squares of the
+// coefficients, not of the intercepts, by Newton's method with conjugate gradients (Nocedal &
+// Wright, 2006, section 7.1). The objective is convex, so nothing is drawn and the minimum is the
+// only one.
 //
 // A probe is fitted on some rows and judged on others:
 //
@@ -50,10 +51,10 @@ type LinearProbeModel struct {
 
 func init() { ml.Register[LinearProbeModel]("evaluate.LinearProbeModel") }
 
-// Fit fits the probe to the labels y, 0 or more, of the rows of x; rows with −1 have none and are left
-// out. The errors are those of ml.Dense, ml.ErrShape for a wrong number of labels, ml.ErrParameter for
-// an option or a label out of range or fewer than two classes, and ctx.Err(), along with the classifier so
-// far, when ctx ends first.
+// Fit fits the probe to the labels y, 0 or more, of the rows of x; rows with −1 have none and are
+// left out. The errors are those of ml.Dense, ml.ErrShape for a wrong number of labels,
+// ml.ErrParameter for an option or a label out of range or fewer than two classes, and ctx.Err(),
+// along with the classifier so far, when ctx ends first.
 func (p LinearProbe) Fit(ctx context.Context, x mat.Matrix, y []int) (*LinearProbeModel, error) {
 	const method = "evaluate.LinearProbe"
 	switch {
@@ -131,8 +132,8 @@ func classes(labels []int) (of, names []int) {
 	return of, names
 }
 
-// Probabilities returns p(y = k | x) of each row of x and each class, n×classes. The errors are those of
-// ml.Dense, and ml.ErrShape for another number of columns than that of the fit.
+// Probabilities returns p(y = k | x) of each row of x and each class, n×classes. The errors are
+// those of ml.Dense, and ml.ErrShape for another number of columns than that of the fit.
 func (m *LinearProbeModel) Probabilities(x mat.Matrix) (*mat.Dense, error) {
 	const method = "evaluate.LinearProbeModel.Probabilities"
 	dense, err := ml.Dense(method, x)
@@ -159,8 +160,8 @@ func (m *LinearProbeModel) Probabilities(x mat.Matrix) (*mat.Dense, error) {
 	return p, nil
 }
 
-// Predict returns the likeliest class of each row of x; of equally likely ones the first. The errors are
-// those of Probabilities.
+// Predict returns the likeliest class of each row of x; of equally likely ones the first. The
+// errors are those of Probabilities.
 func (m *LinearProbeModel) Predict(x mat.Matrix) ([]int, error) {
 	p, err := m.Probabilities(x)
 	if err != nil {
@@ -197,17 +198,17 @@ func (m *LinearProbeModel) standardized(x *mat.Dense) *mat.Dense {
 }
 
 // NearestNeighborProbe asks how often a row of the features and those near to it share a label: the
-// features say of a row what most of its K nearest labelled rows are. Nothing is fitted, so that it sees
-// classes of any shape; distances are in the units of the features as they are.
+// features say of a row what most of its K nearest labelled rows are. Nothing is fitted, so that it
+// sees classes of any shape; distances are in the units of the features as they are.
 type NearestNeighborProbe struct {
 	K      int             // 0 means 1
 	Metric distance.Metric // nil means Euclidean
 }
 
-// Predict returns for each row of z the most frequent of the labels y of the K nearest rows of x, and of
-// equally frequent ones that of the row that is nearest. Rows of x with the label −1 are left out. The
-// errors are those of ml.Dense, ml.ErrShape for a wrong number of labels or different numbers of
-// columns, ml.ErrParameter for a K outside of 1..n or a label below −1, and ctx.Err().
+// Predict returns for each row of z the most frequent of the labels y of the K nearest rows of x,
+// and of equally frequent ones that of the row that is nearest. Rows of x with the label −1 are
+// left out. The errors are those of ml.Dense, ml.ErrShape for a wrong number of labels or different
+// numbers of columns, ml.ErrParameter for a K outside of 1..n or a label below −1, and ctx.Err().
 func (p NearestNeighborProbe) Predict(ctx context.Context, x mat.Matrix, y []int, z mat.Matrix) ([]int, error) {
 	const method = "evaluate.NearestNeighborProbe"
 	rows, labels, err := labelled(method, x, y)

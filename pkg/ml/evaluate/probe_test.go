@@ -129,7 +129,8 @@ func TestProbesEqualScikitLearn(t *testing.T) {
 	}
 }
 
-// The minimum has no slope: the gradient by finite differences of the objective is the one that is computed, the Hessian's product that of the gradient.
+// The minimum has no slope: the gradient by finite differences of the objective is the one that is
+// computed, the Hessian's product that of the gradient.
 func TestSoftmaxDerivatives(t *testing.T) {
 	x, _, y, _ := held("iris", 3)
 	m, err := LinearProbe{Penalty: 2}.Fit(t.Context(), x, y)
@@ -194,7 +195,8 @@ func TestLinearProbeConformance(t *testing.T) {
 	})
 }
 
-// Units of the features, rows without a label, and names of classes make no difference; without a penalty separable classes are told apart.
+// Units of the features, rows without a label, and names of classes make no difference; without a
+// penalty separable classes are told apart.
 func TestLinearProbeInvariance(t *testing.T) {
 	x, z, y, truth := held("wine", 3)
 	m, err := LinearProbe{}.Fit(t.Context(), x, y)

@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// softmaxFit is multinomial logistic regression on standardized columns. The parameters are K rows of
-// an intercept and d coefficients.
+// softmaxFit is multinomial logistic regression on standardized columns. The parameters are K rows
+// of an intercept and d coefficients.
 type softmaxFit struct {
 	n, k, p int       // rows, classes, d+1
 	x       []float64 // n×p, its first column of ones
@@ -31,9 +31,10 @@ func newSoftmaxFit(m *LinearProbeModel, rows *mat.Dense, of []int, penalty float
 	return f
 }
 
-// pass goes through the rows once: residual turns the K numbers vₖ·xᵢ of row i into what the row weighs
-// in the K rows of the result, (RᵀX + λV)/n, whose penalty leaves out intercepts. The sums of what
-// residual returns come with it. A probe has few classes, so that a row, read once, meets all of them.
+// pass goes through the rows once: residual turns the K numbers vₖ·xᵢ of row i into what the row
+// weighs in the K rows of the result, (RᵀX + λV)/n, whose penalty leaves out intercepts. The sums
+// of what residual returns come with it. A probe has few classes, so that a row, read once, meets
+// all of them.
 func (f *softmaxFit) pass(v []float64, residual func(i int, row []float64) float64) (g []float64, sum float64) {
 	size := max(512, (f.n+31)/32) // bounds the memory of the parts
 	parts, sums := make([][]float64, parallel.Chunks(f.n, size)), make([]float64, parallel.Chunks(f.n, size))
@@ -63,7 +64,8 @@ func (f *softmaxFit) pass(v []float64, residual func(i int, row []float64) float
 	return g, sum
 }
 
-// gradient returns the objective over n, its gradient, the mean of −log p(y), and the probabilities.
+// gradient returns the objective over n, its gradient, the mean of −log p(y), and the
+// probabilities.
 func (f *softmaxFit) gradient(theta []float64) (value float64, g []float64, loss float64, p []float64) {
 	p = make([]float64, f.n*f.k)
 	g, loss = f.pass(theta, func(i int, row []float64) float64 {

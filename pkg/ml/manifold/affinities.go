@@ -10,22 +10,28 @@ import (
 	"github.com/golatent/latent/pkg/ml/neighbors"
 )
 
-// Affinities say how near the rows of the data are to each other in the eyes of t-SNE. Seen from row i its neighbors have the probabilities
+// Affinities say how near the rows of the data are to each other in the eyes of t-SNE. Seen from
+// row i its neighbors have the probabilities
 //
 //	p(j|i) ∝ exp(−dᵢⱼ²/2σᵢ²)
 //
-// with a width σᵢ at which their perplexity exp(−Σⱼ p(j|i) log p(j|i)) is what was asked: the number of neighbors that count. The joint probabilities are
-// pᵢⱼ = (p(j|i) + p(i|j))/2n, a sparse symmetric matrix that sums to 1. The others of row i are Index[k] with P[k] for k from Start[i] to Start[i+1]−1.
+// with a width σᵢ at which their perplexity exp(−Σⱼ p(j|i) log p(j|i)) is what was asked: the
+// number of neighbors that count. The joint probabilities are pᵢⱼ = (p(j|i) + p(i|j))/2n, a sparse
+// symmetric matrix that sums to 1. The others of row i are Index[k] with P[k] for k from Start[i]
+// to Start[i+1]−1.
 type Affinities struct {
-	Start      []int     // length n+1
-	Index      []int32   // ascending within a row
-	P          []float64 // pᵢⱼ
-	Sigma      []float64 // length n, in units of the distance; 0 where nearest neighbors that are equally near outnumber the perplexity: they share alike
+	Start []int     // length n+1
+	Index []int32   // ascending within a row
+	P     []float64 // pᵢⱼ
+	// length n, in units of the distance; 0 where nearest neighbors that are equally near outnumber
+	// the perplexity: they share alike
+	Sigma      []float64
 	Perplexity float64
 }
 
-// NewAffinities computes the affinities of a graph of neighbors, of which t-SNE takes the 3·perplexity nearest. The error is ml.ErrParameter for a perplexity
-// below 1, or not below the number of neighbors of each row, which no width can reach, and ctx.Err(). It costs O(edges).
+// NewAffinities computes the affinities of a graph of neighbors, of which t-SNE takes the
+// 3·perplexity nearest. The error is ml.ErrParameter for a perplexity below 1, or not below the
+// number of neighbors of each row, which no width can reach, and ctx.Err(). It costs O(edges).
 func NewAffinities(ctx context.Context, g *neighbors.Graph, perplexity float64) (*Affinities, error) {
 	const method = "manifold.NewAffinities"
 	if err := checkGraph(method, g, -1); err != nil {
@@ -61,8 +67,8 @@ func NewAffinities(ctx context.Context, g *neighbors.Graph, perplexity float64) 
 // Len is the number of rows n.
 func (a *Affinities) Len() int { return len(a.Start) - 1 }
 
-// checkGraph checks a graph that a caller made: rows in range, distances that are finite and not negative. Its rows lead into m others, or, if m < 0, into
-// the graph itself.
+// checkGraph checks a graph that a caller made: rows in range, distances that are finite and not
+// negative. Its rows lead into m others, or, if m < 0, into the graph itself.
 func checkGraph(method string, g *neighbors.Graph, m int) error {
 	if g == nil || g.Len() < 1 {
 		return ml.Empty(method, "the graph has no rows")
@@ -112,7 +118,8 @@ func conditionals(ctx context.Context, g *neighbors.Graph, perplexity float64) (
 // calibration is the room in which a row is calibrated.
 type calibration struct{ energy, weight []float64 }
 
-// row sets p to the probabilities of neighbors at the distances d with the given perplexity, and returns σ. There are more neighbors than perplexity.
+// row sets p to the probabilities of neighbors at the distances d with the given perplexity, and
+// returns σ. There are more neighbors than perplexity.
 func (c *calibration) row(p, d []float64, perplexity float64) (sigma float64) {
 	k := len(d)
 	if cap(c.energy) < k {
@@ -123,7 +130,8 @@ func (c *calibration) row(p, d []float64, perplexity float64) (sigma float64) {
 	for _, v := range d {
 		nearest, farthest = min(nearest, v), max(farthest, v)
 	}
-	// Energies are squared distances in units of the farthest, above that of the nearest, so none overflows and one is 0.
+	// Energies are squared distances in units of the farthest, above that of the nearest, so none
+	// overflows and one is 0.
 	unit := farthest
 	if unit == 0 {
 		unit = 1
@@ -145,7 +153,8 @@ func (c *calibration) row(p, d []float64, perplexity float64) (sigma float64) {
 		}
 		return 0
 	}
-	// The entropy falls with β = unit²/2σ² from log k to log ties. Newton's method on log β, kept between bounds that close in.
+	// The entropy falls with β = unit²/2σ² from log k to log ties. Newton's method on log β, kept
+	// between bounds that close in.
 	target := math.Log(perplexity)
 	beta, low, high := 1/mean, 0.0, math.Inf(1)
 	total := 0.0
@@ -198,7 +207,8 @@ func (c *calibration) row(p, d []float64, perplexity float64) (sigma float64) {
 	return unit / math.Sqrt(2*beta)
 }
 
-// symmetrized returns (P + Pᵀ)/2n for a square matrix P of rows that need not be sorted. The error is ctx.Err().
+// symmetrized returns (P + Pᵀ)/2n for a square matrix P of rows that need not be sorted. The error
+// is ctx.Err().
 func symmetrized(ctx context.Context, start []int, index []int32, p []float64) (*Affinities, error) {
 	n := len(start) - 1
 	// A matrix transposed has its rows in ascending order; twice transposed it is itself, in order.

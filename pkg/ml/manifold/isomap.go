@@ -16,12 +16,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Isomap unrolls a surface: it maps points by their distances along it (Tenenbaum, de Silva & Langford, 2000). Each point is joined to its nearest
-// neighbors; the length of the shortest path in that graph stands for the distance along the surface; classical multidimensional scaling
-// of these lengths is the map. Of a surface that can be flattened without stretching, and whose flat form has no holes, it finds the coordinates.
+// Isomap unrolls a surface: it maps points by their distances along it (Tenenbaum, de Silva &
+// Langford, 2000). Each point is joined to its nearest neighbors; the length of the shortest path
+// in that graph stands for the distance along the surface; classical multidimensional scaling of
+// these lengths is the map. Of a surface that can be flattened without stretching, and whose flat
+// form has no holes, it finds the coordinates.
 //
-// One edge through the air between two sheets of the surface shortens all paths: too many Neighbors are worse than slightly too few. With too few the graph falls
-// into parts.
+// One edge through the air between two sheets of the surface shortens all paths: too many Neighbors
+// are worse than slightly too few. With too few the graph falls into parts.
 //
 // Paths by Dijkstra's algorithm from each point cost O(n²(Neighbors + log n)), memory is O(n²).
 type Isomap struct {
@@ -48,8 +50,9 @@ func init() { ml.Register[IsomapModel]("manifold.IsomapModel") }
 
 const isomapName = "manifold.Isomap"
 
-// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out of range and for a graph in parts without Join, ml.ErrShape for
-// more than 32,768 rows, what the metric can't measure, and ctx.Err(); there is no map before the end.
+// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out
+// of range and for a graph in parts without Join, ml.ErrShape for more than 32,768 rows, what the
+// metric can't measure, and ctx.Err(); there is no map before the end.
 func (s Isomap) Fit(ctx context.Context, x mat.Matrix) (*IsomapModel, error) {
 	dense, err := ml.Dense(isomapName, x)
 	if err != nil {
@@ -126,9 +129,11 @@ func checkNeighbors(method string, option, n int) (int, error) {
 	return k, nil
 }
 
-// Transform maps new rows x (m×d): the way along the surface from a new row to a fitted one leads over one of its Neighbors nearest fitted rows, and the new row
-// goes where these lengths put it among the fitted points (ClassicalMDSModel.Place). Rows of the fit land on their own points, as nearly as their graph allows. The
-// errors are those of ml.Dense, ml.ErrShape for another number of columns, ml.ErrParameter where the fit was by another metric than Euclid's, and ctx.Err().
+// Transform maps new rows x (m×d): the way along the surface from a new row to a fitted one leads
+// over one of its Neighbors nearest fitted rows, and the new row goes where these lengths put it
+// among the fitted points (ClassicalMDSModel.Place). Rows of the fit land on their own points, as
+// nearly as their graph allows. The errors are those of ml.Dense, ml.ErrShape for another number of
+// columns, ml.ErrParameter where the fit was by another metric than Euclid's, and ctx.Err().
 func (m *IsomapModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "manifold.IsomapModel.Transform"
 	near, err := queryNeighbors(ctx, method, m.Data, x, m.Neighbors)
@@ -173,7 +178,8 @@ func queryNeighbors(ctx context.Context, method string, data *mat.Dense, x mat.M
 	return neighbors.KNN{K: k}.Query(ctx, data, y)
 }
 
-// joined adds to a graph, for each part but the first, the shortest link from the parts joined before to one that is not (Prim), until all are one.
+// joined adds to a graph, for each part but the first, the shortest link from the parts joined
+// before to one that is not (Prim), until all are one.
 func joined(ctx context.Context, x *mat.Dense, metric distance.Metric, g *neighbors.Graph, part []int, parts int) (*neighbors.Graph, error) {
 	between, err := distance.NewRows(metric, x, nil)
 	if err != nil {
@@ -254,7 +260,8 @@ func geodesics(ctx context.Context, g *neighbors.Graph) (*mat.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The two directions of a path are summed in different order: the table is to be symmetric to the last bit. By tiles, which stay in the cache.
+	// The two directions of a path are summed in different order: the table is to be symmetric to
+	// the last bit. By tiles, which stay in the cache.
 	data := out.RawMatrix().Data
 	const tile = 64
 	overflow := make([]bool, parallel.Chunks(n, tile))
@@ -355,8 +362,9 @@ func (q *queue) down(i int32, d []float64) {
 	q.heap[at], q.place[i] = i, at
 }
 
-// ResidualVariance is 1 − R² of the map's distances on the geodesic ones: how much of these a map of so many dimensions misses. Over a few numbers of Components it stops
-// falling at the dimension of the surface.
+// ResidualVariance is 1 − R² of the map's distances on the geodesic ones: how much of these a map
+// of so many dimensions misses. Over a few numbers of Components it stops falling at the dimension
+// of the surface.
 func (m *IsomapModel) ResidualVariance() float64 {
 	n, k := m.Embedding.Dims()
 	y, _ := scaling.InRange(m.Embedding)

@@ -19,7 +19,8 @@ func spiral() *mat.Dense {
 	return x
 }
 
-// Along the line the first point is the farthest from the last, and the map in one dimension shows them so.
+// Along the line the first point is the farthest from the last, and the map in one dimension shows
+// them so.
 func ExampleIsomap() {
 	m, err := manifold.Isomap{Components: 1, Neighbors: 2}.Fit(context.Background(), spiral())
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// roll is n points on a Swiss roll, and how far along it each lies: the angle, which the arc is monotone in.
+// roll is n points on a Swiss roll, and how far along it each lies: the angle, which the arc is
+// monotone in.
 func roll(seed uint64, n int) (*mat.Dense, []float64) {
 	r := rng.New(seed)
 	x, angle := mat.NewDense(n, 3, nil), make([]float64, n)
@@ -50,7 +51,8 @@ func closeUpToSigns(got *mat.Dense, want [][]float64, factor, tolerance float64,
 	return worst, worst <= tolerance
 }
 
-// The maps, the errors and the places of new points are scikit-learn's: testdata/isomap_lle.py made the file.
+// The maps, the errors and the places of new points are scikit-learn's: testdata/isomap_lle.py made
+// the file.
 func TestIsomapAndLLEEqualScikitLearn(t *testing.T) {
 	type result struct {
 		Map, New [][]float64
@@ -137,7 +139,8 @@ func TestSwissRollIsUnrolled(t *testing.T) {
 			for c := range 2 {
 				best = max(best, math.Abs(stat.Correlation(mat.Col(nil, c, y), angle, nil)))
 			}
-			// Isomap's axes are lengths, and the angle is nearly the arc; LLE's bend with the sample.
+			// Isomap's axes are lengths, and the angle is nearly the arc; LLE's bend with the
+			// sample.
 			least := 0.98
 			if name == "Isomap" {
 				least = 0.99
@@ -185,7 +188,8 @@ func TestGeodesicsEqualFloydWarshall(t *testing.T) {
 	})
 }
 
-// The weights rebuild a row from its neighbors exactly where these span it, sum to 1, and do not change under rotations and shifts.
+// The weights rebuild a row from its neighbors exactly where these span it, sum to 1, and do not
+// change under rotations and shifts.
 func TestLLEWeights(t *testing.T) {
 	x := mat.NewDense(4, 2, []float64{0.2, 0.3, 0, 0, 1, 0, 0, 1})
 	var w weighing

@@ -15,8 +15,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Above some ten thousand rows neighbors are approximate: nearly all are found, and the affinities of t-SNE and the weights of UMAP that stand on them are those of the exact
-// neighbors but for less than a thousandth.
+// Above some ten thousand rows neighbors are approximate: nearly all are found, and the affinities
+// of t-SNE and the weights of UMAP that stand on them are those of the exact neighbors but for less
+// than a thousandth.
 func TestApproximateNeighborsAreNearlyExact(t *testing.T) {
 	large := normal(1, exactNeighbors+100, 12)
 	d, err := TSNE{Perplexity: 5}.prepare(t.Context(), large)
@@ -132,8 +133,9 @@ func (w *watch) Err() error {
 	return w.Context.Err()
 }
 
-// At 200,000 rows of 50 columns no method leaves its context out of sight for long, and cancelled in any phase it returns within 100 ms, with what it has. It takes some
-// minutes and wants the machine for itself: LATENT_LONG=1.
+// At 200,000 rows of 50 columns no method leaves its context out of sight for long, and cancelled
+// in any phase it returns within 100 ms, with what it has. It takes some minutes and wants the
+// machine for itself: LATENT_LONG=1.
 func TestCancellationOfTwoHundredThousand(t *testing.T) {
 	if os.Getenv("LATENT_LONG") == "" {
 		t.Skip("set LATENT_LONG=1 to map 200,000 rows")

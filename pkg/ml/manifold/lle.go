@@ -19,17 +19,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// LLE, locally linear embedding, keeps how each point is made of its neighbors (Roweis & Saul, 2000). With the weights W, of sum 1, that best rebuild each
-// row from its Neighbors nearest ones, it finds the map of unit covariance whose points are rebuilt best by the same weights:
+// LLE, locally linear embedding, keeps how each point is made of its neighbors (Roweis & Saul,
+// 2000). With the weights W, of sum 1, that best rebuild each row from its Neighbors nearest ones,
+// it finds the map of unit covariance whose points are rebuilt best by the same weights:
 //
 //	Σᵢ ‖yᵢ − Σⱼ wᵢⱼyⱼ‖² = tr Yᵀ(I−W)ᵀ(I−W)Y
 //
-// is least for the eigenvectors of the smallest eigenvalues but the first, which is 0 and belongs to the constant. More neighbors than dimensions leave the weights
-// undetermined: they are regularized, at the price of distortion. Modified takes for each point several weight vectors that rebuild it nearly equally well (Zhang & Wang,
-// 2007), and has little of that distortion.
+// is least for the eigenvectors of the smallest eigenvalues but the first, which is 0 and belongs
+// to the constant. More neighbors than dimensions leave the weights undetermined: they are
+// regularized, at the price of distortion. Modified takes for each point several weight vectors
+// that rebuild it nearly equally well (Zhang & Wang, 2007), and has little of that distortion.
 //
-// Neither keeps lengths: the scales of the axes are lost. The cost is O(n·Neighbors³) for the weights and O(n·b²) for the eigenvectors, b being the bandwidth of
-// the matrix after its rows are ordered along the graph: small for a surface, near n for data of many dimensions.
+// Neither keeps lengths: the scales of the axes are lost. The cost is O(n·Neighbors³) for the
+// weights and O(n·b²) for the eigenvectors, b being the bandwidth of the matrix after its rows are
+// ordered along the graph: small for a surface, near n for data of many dimensions.
 type LLE struct {
 	Components     int             // dimensions of the map, at most n−1 and Neighbors; 0 means 2
 	Neighbors      int             // of each point, below n; 0 means 10, or n−1 where that is less
@@ -54,8 +57,9 @@ func init() { ml.Register[LLEModel]("manifold.LLEModel") }
 
 const lleName = "manifold.LLE"
 
-// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out of range and for Neighbors that leave the graph in parts, what the
-// metric can't measure, and ctx.Err(); there is no map before the end.
+// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out
+// of range and for Neighbors that leave the graph in parts, what the metric can't measure, and
+// ctx.Err(); there is no map before the end.
 func (l LLE) Fit(ctx context.Context, x mat.Matrix) (*LLEModel, error) {
 	dense, err := ml.Dense(lleName, x)
 	if err != nil {
@@ -107,8 +111,10 @@ func (l LLE) Fit(ctx context.Context, x mat.Matrix) (*LLEModel, error) {
 	return m, nil
 }
 
-// Transform maps new rows x (m×d): each is rebuilt from its nearest rows of the fit, and its point from theirs by the same weights (Saul & Roweis, 2003). The errors are those
-// of ml.Dense, ml.ErrShape for another number of columns, ml.ErrParameter where the fit was by another metric than Euclid's, and ctx.Err().
+// Transform maps new rows x (m×d): each is rebuilt from its nearest rows of the fit, and its point
+// from theirs by the same weights (Saul & Roweis, 2003). The errors are those of ml.Dense,
+// ml.ErrShape for another number of columns, ml.ErrParameter where the fit was by another metric
+// than Euclid's, and ctx.Err().
 func (m *LLEModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	g, err := queryNeighbors(ctx, "manifold.LLEModel.Transform", m.Data, x, m.Neighbors)
 	if err != nil {
@@ -143,7 +149,8 @@ func (m *LLEModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, err
 // weighing is the room in which a row's weights are computed.
 type weighing struct{ gaps, gram, w []float64 }
 
-// local sets gaps to the neighbors of a row relative to it, K×d, and gram to their inner products, K×K.
+// local sets gaps to the neighbors of a row relative to it, K×d, and gram to their inner products,
+// K×K.
 func (w *weighing) local(x *mat.Dense, i int, near []int) {
 	k := len(near)
 	_, d := x.Dims()
@@ -165,7 +172,8 @@ func (w *weighing) local(x *mat.Dense, i int, near []int) {
 	}
 }
 
-// rebuild returns the weights, of sum 1, that best rebuild row i of x from others, regularized: the solution of (G + r·tr(G)·I)w ∝ 1.
+// rebuild returns the weights, of sum 1, that best rebuild row i of x from others, regularized: the
+// solution of (G + r·tr(G)·I)w ∝ 1.
 func (w *weighing) rebuild(x *mat.Dense, i int, near []int, r float64) []float64 {
 	w.local(x, i, near)
 	k, trace := len(near), 0.0
@@ -179,7 +187,8 @@ func (w *weighing) rebuild(x *mat.Dense, i int, near []int, r float64) []float64
 		w.gram[l*k+l] += r * trace
 		w.w[l] = 1
 	}
-	// Cholesky in place, then both triangular systems. Regularized, the matrix is positive definite.
+	// Cholesky in place, then both triangular systems. Regularized, the matrix is positive
+	// definite.
 	for l := range k {
 		for m := range l + 1 {
 			s := w.gram[l*k+m]
@@ -213,7 +222,8 @@ func (w *weighing) rebuild(x *mat.Dense, i int, near []int, r float64) []float64
 	return w.w
 }
 
-// standard is the matrix (I−W)ᵀ(I−W): the sum over rows of products of one vector, which is 1 at the row and −w at its neighbors.
+// standard is the matrix (I−W)ᵀ(I−W): the sum over rows of products of one vector, which is 1 at
+// the row and −w at its neighbors.
 func (l LLE) standard(ctx context.Context, x *mat.Dense, g *neighbors.Graph, r float64) (*banded, error) {
 	n := g.Len()
 	a, err := newBanded(g)
@@ -299,7 +309,8 @@ func (l LLE) modified(ctx context.Context, x *mat.Dense, g *neighbors.Graph, k i
 	if slices.Contains(failed, true) {
 		return nil, ml.NotFinite(lleName, "the local covariance of row %d has no eigenvalues", slices.Index(failed, true))
 	}
-	// η is the median over rows of what the values beyond the map's dimensions sum to, over what those within do.
+	// η is the median over rows of what the values beyond the map's dimensions sum to, over what
+	// those within do.
 	shares := make([]float64, n)
 	for i, v := range values {
 		within, beyond := 0.0, 0.0
@@ -343,7 +354,8 @@ func (l LLE) modified(ctx context.Context, x *mat.Dense, g *neighbors.Graph, k i
 	return a, nil
 }
 
-// nearlyNull is how many of the smallest values, which are sorted from the largest down, sum to less than η times the others.
+// nearlyNull is how many of the smallest values, which are sorted from the largest down, sum to
+// less than η times the others.
 func nearlyNull(values []float64, eta float64) int {
 	total := 0.0
 	for _, v := range values {
@@ -359,8 +371,9 @@ func nearlyNull(values []float64, eta float64) int {
 	return count
 }
 
-// severalWeights are the s columns V·H + (1−α)·w 1ᵀ: V the eigenvectors of the s smallest eigenvalues, which come first, and H the reflection that gives each
-// column of VH the same sum α, so that each of the result sums to 1.
+// severalWeights are the s columns V·H + (1−α)·w 1ᵀ: V the eigenvectors of the s smallest
+// eigenvalues, which come first, and H the reflection that gives each column of VH the same sum α,
+// so that each of the result sums to 1.
 func severalWeights(vectors *mat.Dense, w []float64, s int) *mat.Dense {
 	k := len(w)
 	sums, norm := make([]float64, s), 0.0
@@ -397,14 +410,16 @@ func severalWeights(vectors *mat.Dense, w []float64, s int) *mat.Dense {
 	return out
 }
 
-// banded is a symmetric matrix whose rows are ordered so that what is not zero lies near the diagonal. Row i, ordered, has its entries i to i+width.
+// banded is a symmetric matrix whose rows are ordered so that what is not zero lies near the
+// diagonal. Row i, ordered, has its entries i to i+width.
 type banded struct {
 	n, width int
 	place    []int // of each row in the order
 	data     []float64
 }
 
-// newBanded lays out the matrix of a graph in which a row meets the neighbors of the rows whose neighbor it is, in the order of Cuthill & McKee (1969).
+// newBanded lays out the matrix of a graph in which a row meets the neighbors of the rows whose
+// neighbor it is, in the order of Cuthill & McKee (1969).
 func newBanded(g *neighbors.Graph) (*banded, error) {
 	n := g.Len()
 	b := &banded{n: n, place: make([]int, n)}
@@ -429,7 +444,8 @@ func newBanded(g *neighbors.Graph) (*banded, error) {
 	return b, nil
 }
 
-// breadthFirst orders the nodes of a connected graph by their distance in edges from one, those with fewer edges first.
+// breadthFirst orders the nodes of a connected graph by their distance in edges from one, those
+// with fewer edges first.
 func breadthFirst(g *neighbors.Graph, from int) []int {
 	seen := make([]bool, g.Len())
 	seen[from] = true
@@ -457,13 +473,15 @@ func (b *banded) add(i, j int, v float64) {
 	b.data[p*(b.width+1)+q-p] += v
 }
 
-// smallest returns the eigenvectors of the k smallest eigenvalues that are orthogonal to the constant, which is one of eigenvalue 0, by inverse iteration of a
-// block with the Cholesky factor of the matrix.
+// smallest returns the eigenvectors of the k smallest eigenvalues that are orthogonal to the
+// constant, which is one of eigenvalue 0, by inverse iteration of a block with the Cholesky factor
+// of the matrix.
 func (b *banded) smallest(ctx context.Context, k int, seed uint64, m *LLEModel) ([][]float64, error) {
 	n := b.n
 	factor := blas64.SymmetricBand{Uplo: gonum.Upper, N: n, K: b.width, Stride: b.width + 1, Data: slices.Clone(b.data)}
 	trace := b.Upper()
-	// The matrix is singular. The shift is far below the eigenvalues looked for, and above what rounding makes of 0.
+	// The matrix is singular. The shift is far below the eigenvalues looked for, and above what
+	// rounding makes of 0.
 	for i := range n {
 		factor.Data[i*(b.width+1)] += 1e-13 * trace / float64(n) * float64(1+b.width/64)
 	}

@@ -1,8 +1,11 @@
-// Package manifold draws maps: it places the rows of a matrix, or objects of which only distances are known, in few dimensions so that what is near stays
-// near. Classical, metric and non-metric multidimensional scaling keep distances or their order; Isomap keeps distances along a surface; locally linear
-// embedding keeps how each point is made of its neighbors; SNE, t-SNE, UMAP and PaCMAP keep neighborhoods.
+// Package manifold draws maps: it places the rows of a matrix, or objects of which only distances
+// are known, in few dimensions so that what is near stays near. Classical, metric and non-metric
+// multidimensional scaling keep distances or their order; Isomap keeps distances along a surface;
+// locally linear embedding keeps how each point is made of its neighbors; SNE, t-SNE, UMAP and
+// PaCMAP keep neighborhoods.
 //
-// A map has no axes: turned, mirrored or moved it says the same. What else must not be read from it each method's comment says.
+// A map has no axes: turned, mirrored or moved it says the same. What else must not be read from it
+// each method's comment says.
 package manifold
 
 import (
@@ -21,7 +24,8 @@ import (
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-// components is the number of dimensions of a map, 2 unless the option says otherwise, and at most what the method allows of its data.
+// components is the number of dimensions of a map, 2 unless the option says otherwise, and at most
+// what the method allows of its data.
 func components(method string, option, most int) (int, error) {
 	k := cmp.Or(option, 2)
 	if k < 1 || k > most {
@@ -53,7 +57,8 @@ func copied(ctx context.Context, x *mat.Dense) (*mat.Dense, error) {
 	})
 }
 
-// principal returns the n×k scores of the rows on their first k principal components, of which more than min(n, d) are 0. The error is ctx.Err().
+// principal returns the n×k scores of the rows on their first k principal components, of which more
+// than min(n, d) are 0. The error is ctx.Err().
 func principal(ctx context.Context, x *mat.Dense, k int, seed uint64) (*mat.Dense, error) {
 	y, _ := scaling.InRange(x)
 	y, err := copied(ctx, y)

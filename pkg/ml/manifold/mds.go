@@ -16,15 +16,19 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// ClassicalMDS places n objects, of which the distances D are known, in few dimensions (Torgerson, 1952; Gower, 1966). With H = I − 11ᵀ/n the matrix
+// ClassicalMDS places n objects, of which the distances D are known, in few dimensions (Torgerson,
+// 1952; Gower, 1966). With H = I − 11ᵀ/n the matrix
 //
 //	B = −½ H D∘D H
 //
-// holds the inner products of the points about their mean if D is Euclidean, which is so exactly when B is positive semidefinite (Schoenberg, 1935). The map
-// is V√Λ of B's largest eigenvalues: the points themselves, up to a rotation, a reflection and a shift, where they have no more dimensions than the map,
-// and otherwise the best approximation of B. Of Euclidean distances it is principal component analysis.
+// holds the inner products of the points about their mean if D is Euclidean, which is so exactly
+// when B is positive semidefinite (Schoenberg, 1935). The map is V√Λ of B's largest eigenvalues:
+// the points themselves, up to a rotation, a reflection and a shift, where they have no more
+// dimensions than the map, and otherwise the best approximation of B. Of Euclidean distances it is
+// principal component analysis.
 //
-// The cost is O(n²) a step of an eigenvalue iteration and O(n³)/3 for the test of definiteness; memory O(n²).
+// The cost is O(n²) a step of an eigenvalue iteration and O(n³)/3 for the test of definiteness;
+// memory O(n²).
 type ClassicalMDS struct {
 	Components int             // dimensions of the map, at most n; 0 means 2
 	Metric     distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
@@ -41,9 +45,9 @@ type ClassicalMDSModel struct {
 
 func init() { ml.Register[ClassicalMDSModel]("manifold.ClassicalMDSModel") }
 
-// Fit maps the rows of x (n×d) by their distances, or the objects of an n×n table of them. The errors are
-// those of distance.Pairwise or distance.Table, ml.ErrParameter for Components outside 1..n, and ctx.Err();
-// there is no map before the end.
+// Fit maps the rows of x (n×d) by their distances, or the objects of an n×n table of them. The
+// errors are those of distance.Pairwise or distance.Table, ml.ErrParameter for Components outside
+// 1..n, and ctx.Err(); there is no map before the end.
 func (c ClassicalMDS) Fit(ctx context.Context, x mat.Matrix) (*ClassicalMDSModel, error) {
 	d, err := table(ctx, "manifold.ClassicalMDS", x, c.Metric)
 	if err != nil {
@@ -98,8 +102,9 @@ func unscale2(method string, v []float64, scale float64) error {
 	return nil
 }
 
-// Place maps new objects, given the m×n table of their distances to the objects of the fit, where their squared distances put them among the fitted
-// points in the sense of least squares (Gower, 1968): an object of the fit lands on its own point. Columns of zeros stay zero.
+// Place maps new objects, given the m×n table of their distances to the objects of the fit, where
+// their squared distances put them among the fitted points in the sense of least squares (Gower,
+// 1968): an object of the fit lands on its own point. Columns of zeros stay zero.
 func (m *ClassicalMDSModel) Place(distances mat.Matrix) (*mat.Dense, error) {
 	const method = "manifold.ClassicalMDSModel.Place"
 	d, err := ml.Dense(method, distances)
@@ -113,7 +118,8 @@ func (m *ClassicalMDSModel) Place(distances mat.Matrix) (*mat.Dense, error) {
 	return gower(d, m.Embedding, m.RowMeans)
 }
 
-// gower is Place: y = ½ (YᵀY)⁻¹Yᵀ(mean of the squared distances from each − squared distances), with columns of Y that are orthogonal.
+// gower is Place: y = ½ (YᵀY)⁻¹Yᵀ(mean of the squared distances from each − squared distances),
+// with columns of Y that are orthogonal.
 func gower(d, y *mat.Dense, means []float64) (*mat.Dense, error) {
 	rows, n := d.Dims()
 	_, k := y.Dims()
@@ -147,8 +153,9 @@ func gower(d, y *mat.Dense, means []float64) (*mat.Dense, error) {
 	return out, nil
 }
 
-// Spectrum returns all eigenvalues of B, descending: those of a Euclidean table of points in r dimensions are r positive ones and zeros; a negative one
-// shows that no points have these distances. It costs O(n³) and takes seconds at n = 1000. The errors are those of distance.Table.
+// Spectrum returns all eigenvalues of B, descending: those of a Euclidean table of points in r
+// dimensions are r positive ones and zeros; a negative one shows that no points have these
+// distances. It costs O(n³) and takes seconds at n = 1000. The errors are those of distance.Table.
 func Spectrum(ctx context.Context, d mat.Matrix) ([]float64, error) {
 	checked, err := distance.Table(ctx, "manifold.Spectrum", d)
 	if err != nil {
@@ -235,7 +242,8 @@ func doubleCenter(ctx context.Context, d *mat.Dense) (*mat.Dense, []float64, err
 	return b, means, err
 }
 
-// semidefinite reports whether B + slack·I has a Cholesky factor. It works on blocks of columns, so that it can be interrupted.
+// semidefinite reports whether B + slack·I has a Cholesky factor. It works on blocks of columns, so
+// that it can be interrupted.
 func semidefinite(ctx context.Context, b *mat.Dense, slack float64) (bool, error) {
 	n, _ := b.Dims()
 	a := mat.DenseCopyOf(b)

@@ -77,7 +77,8 @@ func TestClassicalMDSRecoversPoints(t *testing.T) {
 			if gap := largestGap(distancesOf(m.Embedding), d); gap > 1e-8 || !m.Euclidean {
 				t.Errorf("n = %d, k = %d: a distance is off by %g, Euclidean %v", n, k, gap, m.Euclidean)
 			}
-			// An object of the fit, placed by its distances, lands on its own point; so does a new one that lies among them.
+			// An object of the fit, placed by its distances, lands on its own point; so does a new
+			// one that lies among them.
 			placed, err := m.Place(d)
 			if err != nil {
 				t.Fatal(err)
@@ -89,7 +90,8 @@ func TestClassicalMDSRecoversPoints(t *testing.T) {
 	}
 }
 
-// B's definiteness decides: Euclidean distances to the power 0 < p ≤ 1 are Euclidean (Schoenberg, 1937), those on a sphere and those of a four-point star are not.
+// B's definiteness decides: Euclidean distances to the power 0 < p ≤ 1 are Euclidean (Schoenberg,
+// 1937), those on a sphere and those of a four-point star are not.
 func TestEuclideanIsDecidedByDefiniteness(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(4, 240).Draw(t, "n")
@@ -251,7 +253,8 @@ func TestMDSConforms(t *testing.T) {
 	}
 }
 
-// promptly calls f up to three times, on a machine that may have other work, and wants one of them to end within 100 ms of the moment that f returns.
+// promptly calls f up to three times, on a machine that may have other work, and wants one of them
+// to end within 100 ms of the moment that f returns.
 func promptly(t *testing.T, name string, f func() time.Time) {
 	t.Helper()
 	late := time.Duration(math.MaxInt64)
@@ -264,7 +267,8 @@ func promptly(t *testing.T, name string, f func() time.Time) {
 	t.Errorf("%s: returned %v after the end of the context", name, late)
 }
 
-// A cancelled fit of a size that takes a while returns within 100 ms, with the map so far where there is one.
+// A cancelled fit of a size that takes a while returns within 100 ms, with the map so far where
+// there is one.
 func TestMDSCancellationAtSize(t *testing.T) {
 	x := normal(3, 1500, 10)
 	d := distancesOf(x)

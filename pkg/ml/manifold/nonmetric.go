@@ -13,13 +13,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// NonmetricMDS places n objects so that the distances of the map have the order of the given dissimilarities, as nearly as can be (Shepard, 1962; Kruskal, 1964).
-// With the disparities d̂, which are any numbers in the order of the dissimilarities, it minimises
+// NonmetricMDS places n objects so that the distances of the map have the order of the given
+// dissimilarities, as nearly as can be (Shepard, 1962; Kruskal, 1964). With the disparities d̂,
+// which are any numbers in the order of the dissimilarities, it minimises
 //
 //	stress-1 = √( Σ_{i<j} (dᵢⱼ − d̂ᵢⱼ)² / Σ_{i<j} d̂ᵢⱼ² )
 //
-// over the map and the disparities in turn: these by isotonic regression, that by a step of SMACOF. Neither step raises the stress. Only the
-// order of the dissimilarities is used, also for the start: a monotone change of them changes nothing. The map has no scale.
+// over the map and the disparities in turn: these by isotonic regression, that by a step of SMACOF.
+// Neither step raises the stress. Only the order of the dissimilarities is used, also for the
+// start: a monotone change of them changes nothing. The map has no scale.
 //
 // A step costs O(n²·Components), the first sorts n²/2 pairs; memory is O(n²).
 type NonmetricMDS struct {
@@ -42,15 +44,16 @@ const (
 	Tied   Ties = "tied"   // to be equal too: his secondary approach
 )
 
-// Fit maps the rows of x (n×d) by the order of their distances, or the objects of an n×n table of dissimilarities. The errors are
-// those of distance.Pairwise or distance.Table, ml.ErrParameter for an option out of range, ml.ErrShape for
-// an Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
+// Fit maps the rows of x (n×d) by the order of their distances, or the objects of an n×n table of
+// dissimilarities. The errors are those of distance.Pairwise or distance.Table, ml.ErrParameter for
+// an option out of range, ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the
+// best map so far, when ctx ends first.
 func (m NonmetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) {
 	return leastStress(m.start(ctx, x))
 }
 
-// Iterate runs the first start of Fit and yields the map before the first step and after every step; each
-// model is a fresh value.
+// Iterate runs the first start of Fit and yields the map before the first step and after every
+// step; each model is a fresh value.
 func (m NonmetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSModel, error] {
 	return firstStart(m.start(ctx, x))
 }
@@ -134,7 +137,8 @@ func newRanking(ctx context.Context, delta []float64, tied bool) (*ranking, erro
 	return r, nil
 }
 
-// ranks sets each dissimilarity to its rank over the number of pairs, equal ones to the mean of theirs.
+// ranks sets each dissimilarity to its rank over the number of pairs, equal ones to the mean of
+// theirs.
 func (r *ranking) ranks(delta []float64) {
 	for b := range len(r.blocks) - 1 {
 		lo, hi := r.blocks[b], r.blocks[b+1]
@@ -144,8 +148,10 @@ func (r *ranking) ranks(delta []float64) {
 	}
 }
 
-// disparities sets the targets to the numbers in the right order that are nearest to the distances of the map, scaled so that their squares add up to
-// the number of pairs. Of all such numbers they have the largest correlation with the distances, so the stress of the best-sized map does not rise.
+// disparities sets the targets to the numbers in the right order that are nearest to the distances
+// of the map, scaled so that their squares add up to the number of pairs. Of all such numbers they
+// have the largest correlation with the distances, so the stress of the best-sized map does not
+// rise.
 func (r *ranking) disparities(ctx context.Context, p *smacofFit, x *mat.Dense) error {
 	distances := p.targets // their place, until they are sorted
 	if err := parallel.For(ctx, len(p.chunks)-1, 1, func(c, _, _ int) {
@@ -203,8 +209,9 @@ func (r *ranking) fitTo(distances []float64) {
 	}
 }
 
-// isotonic sets fit to the numbers that never fall and are nearest to v in the sense of least squares, by pooling adjacent violators (Ayer et al., 1955): O(n).
-// weight is room to work in; it is grown and returned.
+// isotonic sets fit to the numbers that never fall and are nearest to v in the sense of least
+// squares, by pooling adjacent violators (Ayer et al., 1955): O(n). weight is room to work in; it
+// is grown and returned.
 func isotonic(fit, v, weight []float64) []float64 {
 	weight = slices.Grow(weight[:0], len(v))[:len(v)]
 	blocks := 0 // each a mean in fit and a number of members in weight
@@ -229,15 +236,16 @@ func isotonic(fit, v, weight []float64) []float64 {
 	return weight
 }
 
-// Shepard is a table of pairs for Shepard's diagram: what was asked, what the map shows, and the isotonic regression of the one on the other.
+// Shepard is a table of pairs for Shepard's diagram: what was asked, what the map shows, and the
+// isotonic regression of the one on the other.
 type Shepard struct {
 	Dissimilarities []float64 // ascending
 	Distances       []float64 // of the map
 	Disparities     []float64 // never fall; for a perfect map of the order they equal Distances
 }
 
-// NewShepard compares a symmetric n×n table of dissimilarities with the distances of a map of n rows. The errors are those of distance.Table
-// and ml.ErrShape for another number of rows.
+// NewShepard compares a symmetric n×n table of dissimilarities with the distances of a map of n
+// rows. The errors are those of distance.Table and ml.ErrShape for another number of rows.
 func NewShepard(dissimilarities, embedding mat.Matrix) (*Shepard, error) {
 	const method = "manifold.NewShepard"
 	d, err := distance.Table(context.Background(), method, dissimilarities)

@@ -42,7 +42,8 @@ func TestIsotonicEqualsScikitLearn(t *testing.T) {
 	}
 }
 
-// minimax is the isotonic regression by its formula: at i the largest over lo ≤ i of the least over hi ≥ i of the mean from lo to hi.
+// minimax is the isotonic regression by its formula: at i the largest over lo ≤ i of the least over
+// hi ≥ i of the mean from lo to hi.
 func minimax(delta, v []float64, ties Ties) []float64 {
 	order := make([]int, len(v))
 	for i := range order {
@@ -88,7 +89,8 @@ func minimax(delta, v []float64, ties Ties) []float64 {
 	return out
 }
 
-// A monotone change of the dissimilarities changes nothing, to the last bit; an expansion of the map is not seen by its stress.
+// A monotone change of the dissimilarities changes nothing, to the last bit; an expansion of the
+// map is not seen by its stress.
 func TestNonmetricMDSSeesTheOrderAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := distancesOf(normal(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(3, 25).Draw(t, "n"), 3))
@@ -111,7 +113,8 @@ func TestNonmetricMDSSeesTheOrderAlone(t *testing.T) {
 	})
 }
 
-// Points in the plane, of whose distances only the order is known, are found again up to their size.
+// Points in the plane, of whose distances only the order is known, are found again up to their
+// size.
 func TestOrderAloneGivesThePointsBack(t *testing.T) {
 	x := normal(4, 60, 2)
 	d := distancesOf(x)

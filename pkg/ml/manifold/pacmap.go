@@ -13,19 +13,24 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// PaCMAP maps points by three kinds of pairs (Wang, Huang, Rudin & Shaposhnik, 2021): each point with some of its nearest neighbors, with a few that are nearer than most
-// without being neighbors (mid-near: the second nearest of six drawn at random), and with some drawn at random (further). With d̃ = 1 + ‖yᵢ−yⱼ‖² the map minimises
+// PaCMAP maps points by three kinds of pairs (Wang, Huang, Rudin & Shaposhnik, 2021): each point
+// with some of its nearest neighbors, with a few that are nearer than most without being neighbors
+// (mid-near: the second nearest of six drawn at random), and with some drawn at random (further).
+// With d̃ = 1 + ‖yᵢ−yⱼ‖² the map minimises
 //
 //	w_N Σ_near d̃/(10+d̃) + w_M Σ_mid-near d̃/(10000+d̃) + w_F Σ_further 1/(1+d̃).
 //
-// It starts with two principal components, made small. In the first phase w_M falls from 1000 to 3: mid-near pairs lay out the whole. In the second all pull; in the third w_M is
-// 0, and neighborhoods are refined. Steps are Adam's.
+// It starts with two principal components, made small. In the first phase w_M falls from 1000 to 3:
+// mid-near pairs lay out the whole. In the second all pull; in the third w_M is 0, and
+// neighborhoods are refined. Steps are Adam's.
 //
-// What is near in the map was mostly near in the data, and the large arrangement follows the principal components and the mid-near pairs more than in UMAP and t-SNE. Distances
-// between groups, their sizes and their densities are still no measure of those in the data.
+// What is near in the map was mostly near in the data, and the large arrangement follows the
+// principal components and the mid-near pairs more than in UMAP and t-SNE. Distances between
+// groups, their sizes and their densities are still no measure of those in the data.
 //
-// Data of more than 100 columns is projected on its 100 first principal components, if the metric is Euclidean. Neighbors are found as by UMAP; an iteration costs
-// O(n·(Neighbors + MidNear + Further)).
+// Data of more than 100 columns is projected on its 100 first principal components, if the metric
+// is Euclidean. Neighbors are found as by UMAP; an iteration costs O(n·(Neighbors + MidNear +
+// Further)).
 type PaCMAP struct {
 	Components int             // dimensions of the map; 0 means 2
 	Neighbors  int             // near pairs of a point, below n; 0 means 10 for up to 10,000 rows and 10 + 15·log₁₀(n/10,000) for more
@@ -41,9 +46,11 @@ type PaCMAP struct {
 // PaCMAPModel is a map and what it takes to place new points on it.
 type PaCMAPModel struct {
 	Embedding *mat.Dense // n×Components
-	Loss      float64    // of the map, under the weights that the last iteration had; of a cancelled fit of many rows an estimate from some of them
-	Iteration int        // done so far
-	Phase     int        // 1, 2 or 3: that of the last iteration; 0 at the start
+	// of the map, under the weights that the last iteration had; of a cancelled fit of many rows an
+	// estimate from some of them
+	Loss      float64
+	Iteration int // done so far
+	Phase     int // 1, 2 or 3: that of the last iteration; 0 at the start
 
 	// What Transform needs.
 
@@ -60,8 +67,10 @@ func init() { ml.Register[PaCMAPModel]("manifold.PaCMAPModel") }
 
 const pacmapName = "manifold.PaCMAP"
 
-// Fit maps the rows of x (n×d), n ≥ 2. The errors are those of ml.Dense and of the search for neighbors, ml.ErrParameter for an option out of range, ml.ErrShape for fewer than
-// two rows or an Init that does not fit, and ctx.Err(), along with the map so far once the first iteration has begun, when ctx ends first.
+// Fit maps the rows of x (n×d), n ≥ 2. The errors are those of ml.Dense and of the search for
+// neighbors, ml.ErrParameter for an option out of range, ml.ErrShape for fewer than two rows or an
+// Init that does not fit, and ctx.Err(), along with the map so far once the first iteration has
+// begun, when ctx ends first.
 func (p PaCMAP) Fit(ctx context.Context, x mat.Matrix) (*PaCMAPModel, error) {
 	f, err := p.begin(ctx, x)
 	if err != nil {
@@ -76,8 +85,9 @@ func (p PaCMAP) Fit(ctx context.Context, x mat.Matrix) (*PaCMAPModel, error) {
 	return m, ctx.Err()
 }
 
-// Iterate yields the start and then the map after every iteration; each model is a fresh value but for the data. The loss falls in the long run and not in every
-// iteration, since Adam's steps have momentum and the weights change.
+// Iterate yields the start and then the map after every iteration; each model is a fresh value but
+// for the data. The loss falls in the long run and not in every iteration, since Adam's steps have
+// momentum and the weights change.
 func (p PaCMAP) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*PaCMAPModel, error] {
 	return func(yield func(*PaCMAPModel, error) bool) {
 		f, err := p.begin(ctx, x)
@@ -129,7 +139,8 @@ func (p PaCMAP) begin(ctx context.Context, x mat.Matrix) (*pacmapFit, error) {
 	return f, ctx.Err()
 }
 
-// check returns the data, what of it the method looks at, and the options with what zeros stand for.
+// check returns the data, what of it the method looks at, and the options with what zeros stand
+// for.
 func (p PaCMAP) check(ctx context.Context, x mat.Matrix) (dense, seen *mat.Dense, full PaCMAP, err error) {
 	if dense, err = ml.Dense(pacmapName, x); err != nil {
 		return nil, nil, p, err
@@ -173,7 +184,8 @@ func (p PaCMAP) defaults(n int) (PaCMAP, error) {
 		near = int(math.Round(10 + 15*(math.Log10(float64(n))-4)))
 	}
 	p.Components, p.Neighbors, p.Rate = k, cmp.Or(p.Neighbors, min(near, n-1)), cmp.Or(p.Rate, 1)
-	// Of few rows not all pairs can be had: a mid-near one is the second nearest of at least two, and a further one is no neighbor.
+	// Of few rows not all pairs can be had: a mid-near one is the second nearest of at least two,
+	// and a further one is no neighbor.
 	p.MidNear = max(0, min(cmp.Or(p.MidNear, (p.Neighbors+1)/2), n-2))
 	p.Further = max(0, min(cmp.Or(p.Further, 2*p.Neighbors), n-1-p.Neighbors))
 	if p.Phases == [3]int{} {
@@ -182,7 +194,8 @@ func (p PaCMAP) defaults(n int) (PaCMAP, error) {
 	return p, nil
 }
 
-// start is Init, or the principal components of the data in units of its range, a hundredth of them.
+// start is Init, or the principal components of the data in units of its range, a hundredth of
+// them.
 func (p PaCMAP) start(ctx context.Context, x *mat.Dense, n int) (*mat.Dense, error) {
 	if p.Init != nil {
 		return checkInit(pacmapName, p.Init, n, p.Components)
@@ -204,7 +217,8 @@ func (p PaCMAP) start(ctx context.Context, x *mat.Dense, n int) (*mat.Dense, err
 	return start, nil
 }
 
-// phase is that of an iteration, counted from 0, and its weights of near and mid-near pairs; further pairs have 1.
+// phase is that of an iteration, counted from 0, and its weights of near and mid-near pairs;
+// further pairs have 1.
 func (f *pacmapFit) phase(iteration int) (phase int, near, mid float64) {
 	first, second := f.phases[0], f.phases[0]+f.phases[1]
 	switch {
@@ -224,7 +238,8 @@ func (f *pacmapFit) step(ctx context.Context) error {
 	return f.pairLayout.step(ctx, near, mid, f.rate)
 }
 
-// snapshot is the map now, with its loss. Once the context has ended there is no time, where there are many pairs, to look at all of them.
+// snapshot is the map now, with its loss. Once the context has ended there is no time, where there
+// are many pairs, to look at all of them.
 func (f *pacmapFit) snapshot(ctx context.Context) (*PaCMAPModel, error) {
 	m := f.model
 	m.Embedding, m.Iteration = mat.NewDense(f.n, f.k, append([]float64(nil), f.y...)), f.iteration

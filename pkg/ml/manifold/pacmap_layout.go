@@ -8,8 +8,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// shards is into how many parts the points are cut for the gradient. A shard adds up what its points' pairs do to any point; the sums are added in the order of the shards, so that
-// the gradient is the same for any number of processors.
+// shards is into how many parts the points are cut for the gradient. A shard adds up what its
+// points' pairs do to any point; the sums are added in the order of the shards, so that the
+// gradient is the same for any number of processors.
 const shards = 8
 
 // pairLayout is the state of the optimization: the map, and Adam's means.
@@ -34,7 +35,8 @@ func newPairLayout(p *pairs, start *mat.Dense) *pairLayout {
 // shard is the points of one of the shards.
 func (l *pairLayout) shard(s int) (lo, hi int) { return s * l.n / shards, (s + 1) * l.n / shards }
 
-// step is an iteration of Adam (Kingma & Ba, 2015), β₁ = 0.9, β₂ = 0.999. When ctx ends before the gradient is complete nothing is moved.
+// step is an iteration of Adam (Kingma & Ba, 2015), β₁ = 0.9, β₂ = 0.999. When ctx ends before the
+// gradient is complete nothing is moved.
 func (l *pairLayout) step(ctx context.Context, near, mid, rate float64) error {
 	if err := l.gradients(ctx, near, mid); err != nil {
 		return err
@@ -60,7 +62,8 @@ func (l *pairLayout) step(ctx context.Context, near, mid, rate float64) error {
 func (l *pairLayout) gradients(ctx context.Context, near, mid float64) error {
 	return parallel.For(ctx, shards, 1, func(s, _, _ int) {
 		clear(l.gradient[s])
-		// Of d̃/(c+d̃) the derivative with respect to yᵢ is 2c/(c+d̃)²·(yᵢ−yⱼ); of 1/(1+d̃), −2/(1+d̃)²·(yᵢ−yⱼ).
+		// Of d̃/(c+d̃) the derivative with respect to yᵢ is 2c/(c+d̃)²·(yᵢ−yⱼ); of 1/(1+d̃),
+		// −2/(1+d̃)²·(yᵢ−yⱼ).
 		l.pulls(ctx, s, l.near, 20*near, 10)
 		if mid > 0 {
 			l.pulls(ctx, s, l.mid, 20000*mid, 10000)
@@ -69,7 +72,8 @@ func (l *pairLayout) gradients(ctx context.Context, near, mid float64) error {
 	})
 }
 
-// pulls adds the gradient of one kind of pairs of a shard: strength/(offset+d̃)²·(yᵢ−yⱼ) to that of i, and its opposite to that of j.
+// pulls adds the gradient of one kind of pairs of a shard: strength/(offset+d̃)²·(yᵢ−yⱼ) to that of
+// i, and its opposite to that of j.
 func (l *pairLayout) pulls(ctx context.Context, s int, partners []int32, strength, offset float64) {
 	lo, hi := l.shard(s)
 	for ; lo < hi && ctx.Err() == nil; lo += manyRows {
@@ -114,7 +118,8 @@ func (l *pairLayout) pullRows(s, lo, hi int, partners []int32, strength, offset 
 	}
 }
 
-// loss is what the gradient is of, estimated from every step-th of many stretches of points. The error is ctx.Err().
+// loss is what the gradient is of, estimated from every step-th of many stretches of points. The
+// error is ctx.Err().
 func (l *pairLayout) loss(ctx context.Context, near, mid float64, step int) (float64, error) {
 	const size = 256
 	parts := make([]float64, parallel.Chunks(l.n, size))

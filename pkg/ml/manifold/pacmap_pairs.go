@@ -18,12 +18,14 @@ type pairs struct {
 	near, mid, further []int32 // n×p.Neighbors and so on
 }
 
-// Pairs are the pairs that PaCMAP pulls together and pushes apart, each with the point that it was drawn for first.
+// Pairs are the pairs that PaCMAP pulls together and pushes apart, each with the point that it was
+// drawn for first.
 type Pairs struct {
 	Near, MidNear, Further [][2]int
 }
 
-// Pairs returns the pairs that Fit on x would work with: what to look at before a map is believed. The errors are those of Fit.
+// Pairs returns the pairs that Fit on x would work with: what to look at before a map is believed.
+// The errors are those of Fit.
 func (p PaCMAP) Pairs(ctx context.Context, x mat.Matrix) (*Pairs, error) {
 	_, seen, p, err := p.check(ctx, x)
 	if err != nil {
@@ -67,7 +69,8 @@ func (p PaCMAP) pairs(ctx context.Context, x *mat.Dense) (*pairs, error) {
 	})
 }
 
-// widths is the scale of each point's surroundings: the mean distance of its fourth to sixth neighbor.
+// widths is the scale of each point's surroundings: the mean distance of its fourth to sixth
+// neighbor.
 func widths(g *neighbors.Graph) []float64 {
 	width, most := make([]float64, g.Len()), 0.0
 	for i := range width {
@@ -84,7 +87,8 @@ func widths(g *neighbors.Graph) []float64 {
 	return width
 }
 
-// nearPairs are those of the neighbors that are nearest by d²ᵢⱼ/(σᵢσⱼ): a neighbor in a crowd is farther than one that has few around it.
+// nearPairs are those of the neighbors that are nearest by d²ᵢⱼ/(σᵢσⱼ): a neighbor in a crowd is
+// farther than one that has few around it.
 func nearPairs(near []int32, g *neighbors.Graph, width []float64, i int) {
 	type scaled struct {
 		d2  float64

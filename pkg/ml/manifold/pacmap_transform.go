@@ -10,11 +10,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Transform places the rows of x (m×d) on the map, which stays as it is: each is pulled towards its nearest neighbors of the data by the loss of near pairs, Σ d̃/(10+d̃), from the place
-// of the nearest, by 450 steps of Adam. Where a row goes does not depend on the rows that it comes with.
+// Transform places the rows of x (m×d) on the map, which stays as it is: each is pulled towards its
+// nearest neighbors of the data by the loss of near pairs, Σ d̃/(10+d̃), from the place of the
+// nearest, by 450 steps of Adam. Where a row goes does not depend on the rows that it comes with.
 //
-// Neighbors are looked for exactly, at a cost of O(mnd) at most. The errors are those of neighbors.KNN.Query, ml.ErrParameter for a model that was loaded from a file and fitted
-// with a caller's own metric, and ctx.Err().
+// Neighbors are looked for exactly, at a cost of O(mnd) at most. The errors are those of
+// neighbors.KNN.Query, ml.ErrParameter for a model that was loaded from a file and fitted with a
+// caller's own metric, and ctx.Err().
 func (m *PaCMAPModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "manifold.PaCMAPModel.Transform"
 	y, err := ml.Dense(method, x)

@@ -14,15 +14,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// MetricMDS places n objects so that the distances d of the map are near to the given ones δ: it minimises the raw stress
+// MetricMDS places n objects so that the distances d of the map are near to the given ones δ: it
+// minimises the raw stress
 //
 //	σ = Σ_{i<j} (dᵢⱼ − δᵢⱼ)²
 //
-// by SMACOF (de Leeuw, 1977; de Leeuw & Heiser, 1980). Each step minimises a quadratic that lies above σ and touches it at the map, goes twice as far, where the
-// quadratic is as high as it was, and then scales the map to its best size, so σ never rises. A minimum need not be the lowest: Restarts tries more.
+// by SMACOF (de Leeuw, 1977; de Leeuw & Heiser, 1980). Each step minimises a quadratic that lies
+// above σ and touches it at the map, goes twice as far, where the quadratic is as high as it was,
+// and then scales the map to its best size, so σ never rises. A minimum need not be the lowest:
+// Restarts tries more.
 //
-// Unlike classical MDS it weighs an error in a distance the same wherever it occurs, and does not need Euclidean distances. A step costs O(n²·Components),
-// memory is O(n²).
+// Unlike classical MDS it weighs an error in a distance the same wherever it occurs, and does not
+// need Euclidean distances. A step costs O(n²·Components), memory is O(n²).
 type MetricMDS struct {
 	Components int             // dimensions of the map, at most n; 0 means 2
 	Metric     distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
@@ -45,15 +48,16 @@ type MDSModel struct {
 
 func init() { ml.Register[MDSModel]("manifold.MDSModel") }
 
-// Fit maps the rows of x (n×d) by their distances, or the objects of an n×n table of them. The errors are
-// those of distance.Pairwise or distance.Table, ml.ErrParameter for an option out of range, ml.ErrShape for
-// an Init that does not fit, and ctx.Err(), along with the best map so far, when ctx ends first.
+// Fit maps the rows of x (n×d) by their distances, or the objects of an n×n table of them. The
+// errors are those of distance.Pairwise or distance.Table, ml.ErrParameter for an option out of
+// range, ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best map so far,
+// when ctx ends first.
 func (m MetricMDS) Fit(ctx context.Context, x mat.Matrix) (*MDSModel, error) {
 	return leastStress(m.start(ctx, x))
 }
 
-// Iterate runs the first start of Fit and yields the map before the first step and after every step; each
-// model is a fresh value. The last one has Converged set, unless MaxIter came first.
+// Iterate runs the first start of Fit and yields the map before the first step and after every
+// step; each model is a fresh value. The last one has Converged set, unless MaxIter came first.
 func (m MetricMDS) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*MDSModel, error] {
 	return firstStart(m.start(ctx, x))
 }
@@ -105,7 +109,8 @@ func (o smacofOptions) check() error {
 	return nil
 }
 
-// smacofFit is a table of dissimilarities and what a step needs. Pairs i < j lie one behind the other, as in distance.Condensed.
+// smacofFit is a table of dissimilarities and what a step needs. Pairs i < j lie one behind the
+// other, as in distance.Condensed.
 type smacofFit struct {
 	n, k    int
 	table   *mat.Dense // n×n, scaled
@@ -202,7 +207,8 @@ func (p *smacofFit) typical() float64 {
 	return math.Sqrt(s / max(1, float64(len(p.delta))))
 }
 
-// part moves points that coincide and should not, by very little: no step could tell them apart. The error is ctx.Err().
+// part moves points that coincide and should not, by very little: no step could tell them apart.
+// The error is ctx.Err().
 func (p *smacofFit) part(ctx context.Context, x *mat.Dense, seed uint64) error {
 	coincide := false
 	at := 0
@@ -236,7 +242,8 @@ func distanceOf(a, b []float64) float64 {
 	return math.Sqrt(s)
 }
 
-// descend is SMACOF from a start. Each pass over the pairs gives the sums that the stress of the map is made of and the map that minimises the quadratic.
+// descend is SMACOF from a start. Each pass over the pairs gives the sums that the stress of the
+// map is made of and the map that minimises the quadratic.
 func (p *smacofFit) descend(ctx context.Context, o smacofOptions, x *mat.Dense, r int, yield func(*MDSModel, error) bool) {
 	tolerance, maxIter := cmp.Or(o.tolerance, 1e-7), cmp.Or(o.maxIter, 300)
 	before, plain := math.Inf(1), false
@@ -275,7 +282,8 @@ func (p *smacofFit) descend(ctx context.Context, o smacofOptions, x *mat.Dense, 
 			return
 		}
 		before = share
-		// Twice as far oscillates where a single step would have been there at once: it is tried before the end is declared.
+		// Twice as far oscillates where a single step would have been there at once: it is tried
+		// before the end is declared.
 		if plain = settled; plain {
 			x.Copy(gamma)
 		} else {

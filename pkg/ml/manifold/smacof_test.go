@@ -35,7 +35,8 @@ func TestMetricMDSReachesScikitLearnsStress(t *testing.T) {
 	}
 }
 
-// The stress of a model is the stress of its map, and its gradient vanishes where SMACOF has converged.
+// The stress of a model is the stress of its map, and its gradient vanishes where SMACOF has
+// converged.
 func TestStressIsWhatItSaysAndAMinimum(t *testing.T) {
 	d := distancesOf(normal(5, 40, 4))
 	stress := func(y mat.Matrix) float64 {
@@ -72,7 +73,8 @@ func TestStressIsWhatItSaysAndAMinimum(t *testing.T) {
 	}
 }
 
-// Whatever the table, the stress never rises, and never by more than rounding in a naive evaluation either.
+// Whatever the table, the stress never rises, and never by more than rounding in a naive evaluation
+// either.
 func TestStressNeverRises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(2, 30).Draw(t, "n")
@@ -108,7 +110,8 @@ func TestStressNeverRises(t *testing.T) {
 				}
 				before = m.Stress1
 				now := naiveStress1(m.Embedding, d, name[0] == 'n', ties)
-				// The stress is a difference: where a start is much wider than the table it loses digits, and its root twice as many.
+				// The stress is a difference: where a start is much wider than the table it loses
+				// digits, and its root twice as many.
 				if now > naive+1e-7 || math.Abs(now*now-m.Stress1*m.Stress1) > 1e-9 {
 					t.Fatalf("%s: evaluated as written, stress-1 goes from %v to %v; the model says %v", name, naive, now, m.Stress1)
 				}
@@ -118,7 +121,8 @@ func TestStressNeverRises(t *testing.T) {
 	})
 }
 
-// naiveStress1 is √(1 − cos²) of the angle between the map's distances and the dissimilarities, or the best disparities.
+// naiveStress1 is √(1 − cos²) of the angle between the map's distances and the dissimilarities, or
+// the best disparities.
 func naiveStress1(y, d *mat.Dense, nonmetric bool, ties Ties) float64 {
 	n, _ := d.Dims()
 	e := distancesOf(y)
@@ -130,7 +134,8 @@ func naiveStress1(y, d *mat.Dense, nonmetric bool, ties Ties) float64 {
 	}
 	target := delta
 	if nonmetric {
-		// The isotonic regression as a maximum of minima of means over stretches (Robertson, Wright & Dykstra), on blocks of equal dissimilarities.
+		// The isotonic regression as a maximum of minima of means over stretches (Robertson, Wright
+		// & Dykstra), on blocks of equal dissimilarities.
 		target = minimax(delta, dist, ties)
 	}
 	var dd, td, tt float64
@@ -148,7 +153,8 @@ func naiveStress1(y, d *mat.Dense, nonmetric bool, ties Ties) float64 {
 	return math.Sqrt(max(0, 1-td*td/dd/tt))
 }
 
-// Distances in the plane are found again from a random start by some start, and the best start is kept.
+// Distances in the plane are found again from a random start by some start, and the best start is
+// kept.
 func TestRestartsKeepTheBest(t *testing.T) {
 	d := distancesOf(normal(8, 25, 2))
 	bad := mat.NewDense(25, 2, nil) // all points on a line: SMACOF does not leave it

@@ -14,13 +14,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// SNE, stochastic neighbor embedding, draws a map in which each point would choose its neighbors with the probabilities that it has in the data (Hinton & Roweis,
-// 2002). With p(j|i) as in Affinities and, in the map, q(j|i) ∝ exp(−‖yᵢ − yⱼ‖²), it lowers
+// SNE, stochastic neighbor embedding, draws a map in which each point would choose its neighbors
+// with the probabilities that it has in the data (Hinton & Roweis, 2002). With p(j|i) as in
+// Affinities and, in the map, q(j|i) ∝ exp(−‖yᵢ − yⱼ‖²), it lowers
 //
 //	C = Σᵢ KL(Pᵢ‖Qᵢ) = Σᵢ Σⱼ p(j|i) log(p(j|i)/q(j|i))
 //
-// by gradient descent with momentum and gains. It is here beside t-SNE: in a plane there is less room at a moderate distance than in many dimensions, and a Gaussian leaves the
-// points no way out, so clusters crowd together. Each step costs O(n²).
+// by gradient descent with momentum and gains. It is here beside t-SNE: in a plane there is less
+// room at a moderate distance than in many dimensions, and a Gaussian leaves the points no way out,
+// so clusters crowd together. Each step costs O(n²).
 type SNE struct {
 	Components   int             // dimensions of the map; 0 means 2
 	Perplexity   float64         // how many neighbors count, 1 ≤ Perplexity < n−1; 0 means 30, or a third of n−1 where that is less
@@ -43,8 +45,9 @@ func init() { ml.Register[SNEModel]("manifold.SNEModel") }
 
 const sneName = "manifold.SNE"
 
-// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out of range or fewer than four rows, ml.ErrShape for an Init
-// that does not fit, what the metric can't measure, and ctx.Err(), along with the map so far, when ctx ends first.
+// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out
+// of range or fewer than four rows, ml.ErrShape for an Init that does not fit, what the metric
+// can't measure, and ctx.Err(), along with the map so far, when ctx ends first.
 func (s SNE) Fit(ctx context.Context, x mat.Matrix) (*SNEModel, error) {
 	var last *SNEModel
 	for m, err := range s.Iterate(ctx, x) {
@@ -56,7 +59,8 @@ func (s SNE) Fit(ctx context.Context, x mat.Matrix) (*SNEModel, error) {
 	return last, nil
 }
 
-// Iterate is Fit that yields the start, as Iteration 0, and the map after every step; each model is a fresh value.
+// Iterate is Fit that yields the start, as Iteration 0, and the map after every step; each model is
+// a fresh value.
 func (s SNE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*SNEModel, error] {
 	return func(yield func(*SNEModel, error) bool) {
 		c, err := s.prepare(ctx, x)
@@ -147,8 +151,8 @@ func (s SNE) prepare(ctx context.Context, x mat.Matrix) (*choices, error) {
 	return c, nil
 }
 
-// gradient computes C and ∂C/∂yᵢ = 2 Σⱼ (yᵢ − yⱼ)(p(j|i) − q(j|i) + p(i|j) − q(i|j)). Distances are taken from the nearest point's, so that no sum of
-// exponentials vanishes.
+// gradient computes C and ∂C/∂yᵢ = 2 Σⱼ (yᵢ − yⱼ)(p(j|i) − q(j|i) + p(i|j) − q(i|j)). Distances are
+// taken from the nearest point's, so that no sum of exponentials vanishes.
 func (c *choices) gradient(ctx context.Context) (float64, error) {
 	n, k := c.n, c.k
 	squares := func(dst []float64, i int) {

@@ -14,48 +14,58 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TSNE draws a map in which the neighbors of a point are those that it has in the data (van der Maaten & Hinton, 2008). With the Affinities pᵢⱼ of the data
-// and, in the map, probabilities by the kernel of Student's distribution with one degree of freedom,
+// TSNE draws a map in which the neighbors of a point are those that it has in the data (van der
+// Maaten & Hinton, 2008). With the Affinities pᵢⱼ of the data and, in the map, probabilities by the
+// kernel of Student's distribution with one degree of freedom,
 //
 //	qᵢⱼ = (1 + ‖yᵢ − yⱼ‖²)⁻¹ / Z,    Z = Σ_{k≠l} (1 + ‖yₖ − yₗ‖²)⁻¹,
 //
-// it lowers KL(P‖Q) = Σ pᵢⱼ log(pᵢⱼ/qᵢⱼ) by gradient descent with momentum and gains: neighbors attract each other, all points repel. For the first
-// EarlyIter steps attraction is exaggerated, so that neighbors find each other before clusters form; over as many more the exaggeration falls to 1, at an even
-// rate, which leaves fewer points stranded far from their neighbors than a sudden end does. It starts from the first two principal components, scaled
-// down, and learns at the rate n/exaggeration (Kobak & Berens, 2019; Belkina et al., 2019).
+// it lowers KL(P‖Q) = Σ pᵢⱼ log(pᵢⱼ/qᵢⱼ) by gradient descent with momentum and gains: neighbors
+// attract each other, all points repel. For the first EarlyIter steps attraction is exaggerated, so
+// that neighbors find each other before clusters form; over as many more the exaggeration falls to
+// 1, at an even rate, which leaves fewer points stranded far from their neighbors than a sudden end
+// does. It starts from the first two principal components, scaled down, and learns at the rate
+// n/exaggeration (Kobak & Berens, 2019; Belkina et al., 2019).
 //
-// The map shows who is near to whom. Sizes of clusters and distances between them, their density, and holes say little: the kernel's heavy tail and
-// the widths σᵢ, each fitted to its neighborhood, take them away. What it looks like depends on Perplexity and on the start.
+// The map shows who is near to whom. Sizes of clusters and distances between them, their density,
+// and holes say little: the kernel's heavy tail and the widths σᵢ, each fitted to its neighborhood,
+// take them away. What it looks like depends on Perplexity and on the start.
 //
-// The attraction costs O(n·Perplexity) a step; Repulsion says what the repulsion costs. Neighbors are exact up to 30,000 rows and approximate above. On two cores of 2026 a map
-// of 20,000 rows of 50 columns takes 8 s and 0.2 GB, one of 200,000 rows 156 s and 1.9 GB (BenchmarkTSNE).
+// The attraction costs O(n·Perplexity) a step; Repulsion says what the repulsion costs. Neighbors
+// are exact up to 30,000 rows and approximate above. On two cores of 2026 a map of 20,000 rows of
+// 50 columns takes 8 s and 0.2 GB, one of 200,000 rows 156 s and 1.9 GB (BenchmarkTSNE).
 type TSNE struct {
 	Components int             // dimensions of the map; 0 means 2; others than 2 want the repulsion Exact
 	Perplexity float64         // how many neighbors count, 1 ≤ Perplexity < n−1; 0 means 30, or a third of n−1 where that is less
 	Metric     distance.Metric // nil means Euclidean
-	// Graph holds neighbors of the rows that were found elsewhere, each row about 3·Perplexity of them. Where
-	// it is given, Metric and the data are not looked at, which may be nil.
+	// Graph holds neighbors of the rows that were found elsewhere, each row about 3·Perplexity of
+	// them. Where it is given, Metric and the data are not looked at, which may be nil.
 	Graph        *neighbors.Graph
-	Repulsion    Repulsion  // "" means Exact up to 4,000 rows or in other than two dimensions, and Interpolation otherwise
-	Theta        float64    // of BarnesHut: a cell is taken as one point if it is less wide than Theta times its distance; 0 means 0.5
-	Exaggeration float64    // of the attraction in the first steps, at least 1; 0 means 12
-	EarlyIter    int        // steps with exaggeration, before it falls; 0 means 250, negative none
-	MaxIter      int        // steps after these; 0 means 750
-	LearningRate float64    // 0 means n/exaggeration
-	Init         mat.Matrix // n×Components start, which is scaled down; nil means principal components, or a random start where only a graph is known
-	RandomStart  bool       // a normal distribution instead of principal components
-	Seed         uint64     // of the random start and of the little noise that parts equal rows: same seed, same result
+	Repulsion    Repulsion // "" means Exact up to 4,000 rows or in other than two dimensions, and Interpolation otherwise
+	Theta        float64   // of BarnesHut: a cell is taken as one point if it is less wide than Theta times its distance; 0 means 0.5
+	Exaggeration float64   // of the attraction in the first steps, at least 1; 0 means 12
+	EarlyIter    int       // steps with exaggeration, before it falls; 0 means 250, negative none
+	MaxIter      int       // steps after these; 0 means 750
+	LearningRate float64   // 0 means n/exaggeration
+	// n×Components start, which is scaled down; nil means principal components, or a random start
+	// where only a graph is known
+	Init        mat.Matrix
+	RandomStart bool   // a normal distribution instead of principal components
+	Seed        uint64 // of the random start and of the little noise that parts equal rows: same seed, same result
 }
 
 // Repulsion names how the forces between all pairs of points are summed.
 type Repulsion string
 
-// The ways to sum the repulsion. Over a whole fit of the digits the root of the mean squared error of the forces is at most 0.02 of their size by Barnes-Hut with
-// Theta 0.5, 0.002 with 0.2, and 0.005 by interpolation.
+// The ways to sum the repulsion. Over a whole fit of the digits the root of the mean squared error
+// of the forces is at most 0.02 of their size by Barnes-Hut with Theta 0.5, 0.002 with 0.2, and
+// 0.005 by interpolation.
 const (
-	Exact         Repulsion = "exact"         // pair by pair: O(n²)
-	BarnesHut     Repulsion = "Barnes-Hut"    // far cells of a quadtree as one point: O(n log n) (van der Maaten, 2014)
-	Interpolation Repulsion = "interpolation" // the potential on a grid by fast Fourier transform: O(n + area·log area) (Linderman et al., 2019)
+	Exact     Repulsion = "exact"      // pair by pair: O(n²)
+	BarnesHut Repulsion = "Barnes-Hut" // far cells of a quadtree as one point: O(n log n) (van der Maaten, 2014)
+	// the potential on a grid by fast Fourier transform: O(n + area·log area) (Linderman et al.,
+	// 2019)
+	Interpolation Repulsion = "interpolation"
 )
 
 // TSNEModel is a map by t-SNE.
@@ -64,19 +74,26 @@ type TSNEModel struct {
 	KL         float64    // KL(P‖Q) in nats, without exaggeration
 	Iteration  int        // steps done, with and without exaggeration
 	Perplexity float64    // of the affinities
-	Exact      bool       // Z in KL was summed pair by pair; else by a grid or a tree, or, of a cancelled fit, it is that of the step before, and of many points KL counts some
-	Data       *mat.Dense // a copy of the rows, which Transform measures to; nil where the fit was by another metric than Euclid's or by a graph
+	// Z in KL was summed pair by pair; else by a grid or a tree, or, of a cancelled fit, it is that
+	// of the step before, and of many points KL counts some
+	Exact bool
+	// a copy of the rows, which Transform measures to; nil where the fit was by another metric than
+	// Euclid's or by a graph
+	Data *mat.Dense
 }
 
 func init() { ml.Register[TSNEModel]("manifold.TSNEModel") }
 
-// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out of range or fewer than four rows, ml.ErrShape for an Init
-// that does not fit, what the metric can't measure, those of NewAffinities for a Graph, and ctx.Err(), along with the map so far, when ctx ends first.
+// Fit maps the rows of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for an option out
+// of range or fewer than four rows, ml.ErrShape for an Init that does not fit, what the metric
+// can't measure, those of NewAffinities for a Graph, and ctx.Err(), along with the map so far, when
+// ctx ends first.
 func (t TSNE) Fit(ctx context.Context, x mat.Matrix) (*TSNEModel, error) {
 	return lastMap(t.prepare(ctx, x))
 }
 
-// Iterate is Fit that yields the start, as Iteration 0, and the map after every step; each model is a fresh value.
+// Iterate is Fit that yields the start, as Iteration 0, and the map after every step; each model is
+// a fresh value.
 func (t TSNE) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*TSNEModel, error] {
 	return eachMap(t.prepare(ctx, x))
 }
@@ -231,8 +248,9 @@ func (t TSNE) descent(ctx context.Context, g *neighbors.Graph, perplexity float6
 	return d, ctx.Err()
 }
 
-// start scales a start so that its first column has the standard deviation 10⁻⁴, small against the kernel's width, and moves each point a little, so
-// that equal rows part. A start of equal rows becomes a normal distribution.
+// start scales a start so that its first column has the standard deviation 10⁻⁴, small against the
+// kernel's width, and moves each point a little, so that equal rows part. A start of equal rows
+// becomes a normal distribution.
 func (d *descent) start(init *mat.Dense, seed uint64) {
 	y, _ := scaling.InRange(init)
 	y = mat.DenseCopyOf(y)

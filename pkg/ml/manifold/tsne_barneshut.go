@@ -7,8 +7,8 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 )
 
-// barnesHut keeps the map in a quadtree. From a point, a cell that is less wide than θ times its distance counts as its points at their mean (Barnes & Hut,
-// 1986; van der Maaten, 2014).
+// barnesHut keeps the map in a quadtree. From a point, a cell that is less wide than θ times its
+// distance counts as its points at their mean (Barnes & Hut, 1986; van der Maaten, 2014).
 type barnesHut struct {
 	n      int
 	theta  float64
@@ -104,7 +104,8 @@ func (b *barnesHut) part(ctx context.Context, y []float64, lo, hi int, x0, y0, w
 		c.y += y[2*i+1]
 	}
 	c.x, c.y = c.x/c.count, c.y/c.count
-	// Points that coincide are never parted: at this depth cells are as narrow as numbers are exact.
+	// Points that coincide are never parted: at this depth cells are as narrow as numbers are
+	// exact.
 	c.leaf = hi-lo <= leafPoints || depth >= 48 || hi-lo > manyRows && ctx.Err() != nil
 	b.cells = append(b.cells, c)
 	if !c.leaf {
@@ -120,7 +121,8 @@ func (b *barnesHut) part(ctx context.Context, y []float64, lo, hi int, x0, y0, w
 	b.cells[at].next = int32(len(b.cells))
 }
 
-// split puts those of the points lo to hi for which first holds before the others, and returns where these begin.
+// split puts those of the points lo to hi for which first holds before the others, and returns
+// where these begin.
 func (b *barnesHut) split(lo, hi int, first func(int32) bool) int {
 	for at := lo; at < hi; {
 		if first(b.order[at]) {

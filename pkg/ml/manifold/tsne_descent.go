@@ -31,7 +31,8 @@ type descent struct {
 
 // repulsion sums the forces between all pairs of points.
 type repulsion interface {
-	// sum sets push to Σⱼ q²ᵢⱼ(yᵢ − yⱼ) for each i, with q = (1 + ‖yᵢ − yⱼ‖²)⁻¹, and returns Z = Σ_{i≠j} qᵢⱼ.
+	// sum sets push to Σⱼ q²ᵢⱼ(yᵢ − yⱼ) for each i, with q = (1 + ‖yᵢ − yⱼ‖²)⁻¹, and returns
+	// Z = Σ_{i≠j} qᵢⱼ.
 	sum(ctx context.Context, push, y []float64) (z float64, err error)
 	exact() bool
 }
@@ -61,7 +62,8 @@ func newDescent(ctx context.Context, a *Affinities, k int) *descent {
 // mapRows is how many points of the map a task takes.
 const mapRows = 256
 
-// steps runs the descent, and stops before each step and at the end. It ends early with the context.
+// steps runs the descent, and stops before each step and at the end. It ends early with the
+// context.
 func (d *descent) steps() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for {
@@ -102,7 +104,8 @@ func (d *descent) step() error {
 			for c := i * d.k; c < (i+1)*d.k; c++ {
 				// A fourth of the derivative of KL, as the learning rate has it.
 				g := exaggeration*d.pull[c] - d.push[c]/z
-				// A gain grows where the velocity goes on downhill, and shrinks where it has passed the lowest point (Jacobs, 1988).
+				// A gain grows where the velocity goes on downhill, and shrinks where it has passed
+				// the lowest point (Jacobs, 1988).
 				if d.velocity[c]*g > 0 {
 					d.gains[c] = d.gains[c]*0.8 + 0.01
 				} else {
@@ -183,8 +186,9 @@ func (d *descent) attract2(lo, hi int) {
 	}
 }
 
-// model is the map now, with its divergence. Once the context has ended there is no time for another sum over pairs, nor, where there are many points, over all edges: Z is
-// that of the step before, and of the chunks of points some are taken, evenly spread.
+// model is the map now, with its divergence. Once the context has ended there is no time for
+// another sum over pairs, nor, where there are many points, over all edges: Z is that of the step
+// before, and of the chunks of points some are taken, evenly spread.
 func (d *descent) model() *TSNEModel {
 	m := &TSNEModel{Embedding: mat.NewDense(d.n, d.k, append([]float64{}, d.y...)), Iteration: d.iteration, Perplexity: d.a.Perplexity, Exact: d.repulsion.exact(), Data: d.data}
 	z, err := d.repulsion.sum(d.ctx, d.push, d.y)
@@ -199,7 +203,8 @@ func (d *descent) model() *TSNEModel {
 	return m
 }
 
-// divergence is KL(P‖Q) = Σ p log p + Σ p log(1 + ‖yᵢ − yⱼ‖²) + log Z, with the second sum estimated from every step-th chunk of points.
+// divergence is KL(P‖Q) = Σ p log p + Σ p log(1 + ‖yᵢ − yⱼ‖²) + log Z, with the second sum
+// estimated from every step-th chunk of points.
 func (d *descent) divergence(ctx context.Context, z float64, step int) (float64, error) {
 	part, total := make([]float64, parallel.Chunks(d.n, mapRows)), make([]float64, parallel.Chunks(d.n, mapRows))
 	err := parallel.For(ctx, d.n, mapRows, func(chunk, lo, hi int) {

@@ -8,11 +8,15 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 )
 
-// interpolation takes the repulsion from a potential on a grid. With φ(y) = Σⱼ (1 + ‖y − yⱼ‖²)⁻¹ it is −½∇φ(yᵢ), and Z is Σᵢ φ(yᵢ) − n. Each point is spread over the
-// nodes around it with the weights of B-splines, the nodes are convolved with the kernel by fast Fourier transform, and φ and its
-// gradient are read off at each point with the same weights and their derivatives. The kernel's transform is divided by that of the splines, once for spreading and once for reading,
-// so that between nodes the kernel is interpolated by splines. Interpolating on a grid is Linderman et al.'s (2019), who take Lagrange polynomials and convolve four
-// charges; one potential, differentiated, and splines are those of smooth particle-mesh Ewald summation (Essmann et al., 1995).
+// interpolation takes the repulsion from a potential on a grid. With φ(y) = Σⱼ (1 + ‖y − yⱼ‖²)⁻¹ it
+// is −½∇φ(yᵢ), and Z is Σᵢ φ(yᵢ) − n. Each point is spread over the nodes around it with the
+// weights of B-splines, the nodes are convolved with the kernel by fast Fourier transform, and φ
+// and its gradient are read off at each point with the same weights and their derivatives. The
+// kernel's transform is divided by that of the splines, once for spreading and once for reading, so
+// that between nodes the kernel is interpolated by splines. Interpolating on a grid is Linderman et
+// al.'s (2019), who take Lagrange polynomials and convolve four charges; one potential,
+// differentiated, and splines are those of smooth particle-mesh Ewald summation (Essmann et al.,
+// 1995).
 type interpolation struct {
 	n          int
 	plane      *fft.Plane
@@ -31,11 +35,13 @@ const (
 	splineOrder = 6
 	// spacingMost is the distance of nodes in most maps: the kernel is 1 wide.
 	spacingMost = 1. / 3
-	// nodesLeast nodes span the map, however small it is: tight clusters of thousands of points, as exaggeration makes them, magnify an error of the kernel.
+	// nodesLeast nodes span the map, however small it is: tight clusters of thousands of points, as
+	// exaggeration makes them, magnify an error of the kernel.
 	nodesLeast = 64
 	// nodesMost nodes span it, however far a point has gone.
 	nodesMost = 3000
-	// margin keeps the map's nodes from where the padded kernel wraps around, which splines would round off.
+	// margin keeps the map's nodes from where the padded kernel wraps around, which splines would
+	// round off.
 	margin = 8
 )
 
@@ -115,14 +121,16 @@ func (g *interpolation) lay(ctx context.Context, y []float64) error {
 	return nil
 }
 
-// splineTransform is the discrete Fourier transform, at frequency k of n, of the values that a B-spline of degree 5 has at the nodes.
+// splineTransform is the discrete Fourier transform, at frequency k of n, of the values that a
+// B-spline of degree 5 has at the nodes.
 func splineTransform(k, n int) float64 {
 	a := 2 * math.Pi * float64(k) / float64(n)
 	return (66 + 52*math.Cos(a) + 2*math.Cos(2*a)) / 120
 }
 
-// splineWeights are the values of the six B-splines of degree 5 that are not zero in a cell, at t from its first node, 0 ≤ t ≤ 1, by the node at which they are
-// centered: two before the cell, two of the cell, two after it.
+// splineWeights are the values of the six B-splines of degree 5 that are not zero in a cell, at t
+// from its first node, 0 ≤ t ≤ 1, by the node at which they are centered: two before the cell, two
+// of the cell, two after it.
 func splineWeights(t float64) [splineOrder]float64 {
 	u := 1 - t
 	const f = 1. / 120
@@ -152,15 +160,17 @@ func splineSlopes(t float64) [splineOrder]float64 {
 	}
 }
 
-// splineNode is the first node whose spline reaches a place, and how far from the node before the middle the place is.
+// splineNode is the first node whose spline reaches a place, and how far from the node before the
+// middle the place is.
 func splineNode(at, origin, spacing float64, count int) (first int, t float64) {
 	u := (at-origin)/spacing - (splineOrder/2 - 1)
 	first = min(max(int(u), 0), count-splineOrder)
 	return first, u - float64(first)
 }
 
-// spread puts a charge of 1 for each point on the grid. Points are sorted by row, and a band of the grid takes those that reach into it in that order,
-// so that every node adds up the same numbers in the same order for any number of processors.
+// spread puts a charge of 1 for each point on the grid. Points are sorted by row, and a band of the
+// grid takes those that reach into it in that order, so that every node adds up the same numbers in
+// the same order for any number of processors.
 func (g *interpolation) spread(ctx context.Context, y []float64) error {
 	clear(g.begin)
 	for i := range g.n {

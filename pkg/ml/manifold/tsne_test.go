@@ -32,7 +32,8 @@ func graphOf(t testing.TB, x mat.Matrix, k int) *neighbors.Graph {
 	return g
 }
 
-// Affinities are openTSNE's, the divergence and the gradient on a given map scikit-learn's: testdata/tsne.py made the file.
+// Affinities are openTSNE's, the divergence and the gradient on a given map scikit-learn's:
+// testdata/tsne.py made the file.
 func TestAffinitiesDivergenceAndGradientEqualPeers(t *testing.T) {
 	var values struct {
 		Y     [][]float64
@@ -86,7 +87,8 @@ func TestAffinitiesDivergenceAndGradientEqualPeers(t *testing.T) {
 	}
 }
 
-// Every row reaches the perplexity that was asked, in any unit, unless nearest neighbors that can't be told apart outnumber it.
+// Every row reaches the perplexity that was asked, in any unit, unless nearest neighbors that can't
+// be told apart outnumber it.
 func TestAffinitiesReachThePerplexity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := rapid.IntRange(2, 60).Draw(t, "neighbors")
@@ -141,7 +143,8 @@ func TestAffinitiesReachThePerplexity(t *testing.T) {
 	}
 }
 
-// The gradient is the derivative of the divergence, by central differences, in any number of dimensions.
+// The gradient is the derivative of the divergence, by central differences, in any number of
+// dimensions.
 func TestTSNEGradientByFiniteDifferences(t *testing.T) {
 	for _, k := range []int{1, 2, 3} {
 		a, err := NewAffinities(t.Context(), graphOf(t, normal(1, 60, 6), 30), 10)
@@ -181,7 +184,8 @@ func TestTSNEGradientByFiniteDifferences(t *testing.T) {
 	}
 }
 
-// Both approximations give the exact forces to what is stated here, at the start, when clusters are tight, and at the end.
+// Both approximations give the exact forces to what is stated here, at the start, when clusters are
+// tight, and at the end.
 func TestRepulsionAgreesWithTheExactSum(t *testing.T) {
 	for _, iteration := range []int{0, 100, 250, 350, 600} {
 		d, err := TSNE{MaxIter: 600}.prepare(t.Context(), datasets.Digits().X)
@@ -287,7 +291,8 @@ func TestTSNEForAnyNumberOfProcessors(t *testing.T) {
 	}
 }
 
-// Rows of the fit, placed as if new, land on their own point; new rows land among their like; no row sees another.
+// Rows of the fit, placed as if new, land on their own point; new rows land among their like; no
+// row sees another.
 func TestTSNETransform(t *testing.T) {
 	digits := datasets.Digits()
 	_, d := digits.X.Dims()

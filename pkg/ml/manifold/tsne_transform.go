@@ -11,15 +11,19 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Transform places new rows x (m×d) on the map, which does not move. Each goes, alone, where the divergence of its own neighborhoods is least,
+// Transform places new rows x (m×d) on the map, which does not move. Each goes, alone, where the
+// divergence of its own neighborhoods is least,
 //
 //	KL = Σⱼ p(j) log(p(j)/q(j)),   q(j) ∝ (1 + ‖y − yⱼ‖²)⁻¹ over all points of the map,
 //
-// with the probabilities p of its neighbors among the rows of the fit at the Perplexity of the fit, by gradient descent from the median of its nearest neighbors
-// (Poličar, Stražar & Zupan, 2023). What a row's place is does not depend on the rows beside it. Rows unlike all of the fit land somewhere too: the map can't say so.
+// with the probabilities p of its neighbors among the rows of the fit at the Perplexity of the fit,
+// by gradient descent from the median of its nearest neighbors (Poličar, Stražar & Zupan, 2023).
+// What a row's place is does not depend on the rows beside it. Rows unlike all of the fit land
+// somewhere too: the map can't say so.
 //
-// The cost is O(m·n) for the neighbors and as much a step. The errors are those of ml.Dense, ml.ErrShape for another number of columns, ml.ErrParameter for a map that was
-// fitted by another metric or a graph, which PlaceGraph continues, and ctx.Err().
+// The cost is O(m·n) for the neighbors and as much a step. The errors are those of ml.Dense,
+// ml.ErrShape for another number of columns, ml.ErrParameter for a map that was fitted by another
+// metric or a graph, which PlaceGraph continues, and ctx.Err().
 func (m *TSNEModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "manifold.TSNEModel.Transform"
 	y, err := ml.Dense(method, x)
@@ -40,8 +44,9 @@ func (m *TSNEModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, er
 	return m.place(ctx, g)
 }
 
-// PlaceGraph is Transform for a graph whose row i lists neighbors of new row i among the rows of the fit, as neighbors.KNN.Query makes it: more than Perplexity of
-// them each, 3·Perplexity at best.
+// PlaceGraph is Transform for a graph whose row i lists neighbors of new row i among the rows of
+// the fit, as neighbors.KNN.Query makes it: more than Perplexity of them each, 3·Perplexity at
+// best.
 func (m *TSNEModel) PlaceGraph(ctx context.Context, g *neighbors.Graph) (*mat.Dense, error) {
 	const method = "manifold.TSNEModel.PlaceGraph"
 	n, _ := m.Embedding.Dims()
@@ -89,7 +94,8 @@ type newcomer struct {
 	p      []float64
 }
 
-// settle descends with steps of the length of Barzilai & Borwein (1988), shortened until the divergence falls.
+// settle descends with steps of the length of Barzilai & Borwein (1988), shortened until the
+// divergence falls.
 func (s *newcomer) settle() []float64 {
 	at := s.median()
 	value, slope := s.divergence(at)
@@ -146,7 +152,8 @@ func (s *newcomer) median() []float64 {
 	return at
 }
 
-// divergence is Σ p log(1 + ‖y − yⱼ‖²) + log Σ (1 + ‖y − yⱼ‖²)⁻¹, which differs from KL by a constant, and its gradient.
+// divergence is Σ p log(1 + ‖y − yⱼ‖²) + log Σ (1 + ‖y − yⱼ‖²)⁻¹, which differs from KL by a
+// constant, and its gradient.
 func (s *newcomer) divergence(at []float64) (value float64, slope []float64) {
 	slope = make([]float64, s.k)
 	z, push := 0.0, make([]float64, s.k)

@@ -12,36 +12,45 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// UMAP maps points so that those that are near in the data are near in the map (McInnes, Healy & Melville, 2018). A graph joins each point to its nearest neighbors, with
-// weights vᵢⱼ that say how certainly they are neighbors, every point measuring in units of its own surroundings. The closeness of two points of the map is
-// wᵢⱼ = 1/(1 + a·‖yᵢ−yⱼ‖^(2b)); MinDist and Spread set a and b, and with them how tightly a map may pack what is near.
+// UMAP maps points so that those that are near in the data are near in the map (McInnes, Healy &
+// Melville, 2018). A graph joins each point to its nearest neighbors, with weights vᵢⱼ that say how
+// certainly they are neighbors, every point measuring in units of its own surroundings. The
+// closeness of two points of the map is wᵢⱼ = 1/(1 + a·‖yᵢ−yⱼ‖^(2b)); MinDist and Spread set a and
+// b, and with them how tightly a map may pack what is near.
 //
-// The map starts with eigenvectors of the graph's Laplacian. In an epoch each edge is drawn with a probability proportional to its weight; its ends are pulled together, and
-// each is pushed away from m = Negatives points drawn at random. On average this lowers
+// The map starts with eigenvectors of the graph's Laplacian. In an epoch each edge is drawn with a
+// probability proportional to its weight; its ends are pulled together, and each is pushed away
+// from m = Negatives points drawn at random. On average this lowers
 //
 //	Σ_{i<j} 2vᵢⱼ·(−log wᵢⱼ) + m(dᵢ+dⱼ)/2n·(−log(1−wᵢⱼ)),
 //
-// dᵢ = Σⱼ vᵢⱼ, which weighs pushes much less than the cross-entropy of v and w that the method is derived from (Damrich & Hamprecht, 2021).
+// dᵢ = Σⱼ vᵢⱼ, which weighs pushes much less than the cross-entropy of v and w that the method is
+// derived from (Damrich & Hamprecht, 2021).
 //
-// What is near in the map was mostly near in the data. Distances between groups, their sizes and their densities in the map say little about the data:
-// every point measures in units of its own, and the pushes are drawn, not summed.
+// What is near in the map was mostly near in the data. Distances between groups, their sizes and
+// their densities in the map say little about the data: every point measures in units of its own,
+// and the pushes are drawn, not summed.
 //
-// The neighbors are found exactly for up to 16,384 rows, or 512·Neighbors if that is more, and by neighbors.NNDescent beyond; an epoch costs O(n·Neighbors·Negatives). Points are dealt into a fixed number of
-// blocks, and a goroutine has two blocks at a time for itself, in a fixed order of pairs, so that updates follow each other as in one thread,
-// and the map is the same for any number of processors. On two cores of 2026 a map of 20,000 rows of 50 columns takes 2 s and 0.1 GB, one of 200,000 rows 27 s and
-// 0.9 GB (BenchmarkUMAP).
+// The neighbors are found exactly for up to 16,384 rows, or 512·Neighbors if that is more, and by
+// neighbors.NNDescent beyond; an epoch costs O(n·Neighbors·Negatives). Points are dealt into a
+// fixed number of blocks, and a goroutine has two blocks at a time for itself, in a fixed order of
+// pairs, so that updates follow each other as in one thread, and the map is the same for any number
+// of processors. On two cores of 2026 a map of 20,000 rows of 50 columns takes 2 s and 0.1 GB, one
+// of 200,000 rows 27 s and 0.9 GB (BenchmarkUMAP).
 type UMAP struct {
-	Components int             // dimensions of the map; 0 means 2
-	Neighbors  int             // of a point, itself counted, at most n; 0 means 15, or n where that is less
-	MinDist    float64         // how near two points of the map may come, in units in which the pull reaches as far as Spread; 0 means 0.1, negative 0
-	Spread     float64         // scale of the map, ≥ MinDist; 0 means 1
-	Metric     distance.Metric // nil means Euclidean
-	Init       mat.Matrix      // n×Components start, used as it is; nil means the spectral one
-	Epochs     int             // 0 means 4,000,000/n, but at least 240 and at most 1000
-	Rate       float64         // of learning in the first epoch, from which it falls to 0; 0 means 1
-	Negatives  int             // points that an end of a drawn edge is pushed from; 0 means 5, negative none
-	Repulsion  float64         // weight of the pushes; 0 means 1
-	Seed       uint64          // same seed, same result
+	Components int // dimensions of the map; 0 means 2
+	Neighbors  int // of a point, itself counted, at most n; 0 means 15, or n where that is less
+	// how near two points of the map may come, in units in which the pull reaches as far as Spread;
+	// 0 means 0.1, negative 0
+	MinDist   float64
+	Spread    float64         // scale of the map, ≥ MinDist; 0 means 1
+	Metric    distance.Metric // nil means Euclidean
+	Init      mat.Matrix      // n×Components start, used as it is; nil means the spectral one
+	Epochs    int             // 0 means 4,000,000/n, but at least 240 and at most 1000
+	Rate      float64         // of learning in the first epoch, from which it falls to 0; 0 means 1
+	Negatives int             // points that an end of a drawn edge is pushed from; 0 means 5, negative none
+	Repulsion float64         // weight of the pushes; 0 means 1
+	Seed      uint64          // same seed, same result
 }
 
 // UMAPModel is a map and what it takes to place new points on it.
@@ -69,8 +78,10 @@ func init() { ml.Register[UMAPModel]("manifold.UMAPModel") }
 
 const umapName = "manifold.UMAP"
 
-// Fit maps the rows of x (n×d), n ≥ 2. The errors are those of ml.Dense and of the search for neighbors, ml.ErrParameter for an option out of range, ml.ErrShape for fewer than
-// two rows or an Init that does not fit, and ctx.Err(), along with the map so far once the first epoch has begun, when ctx ends first.
+// Fit maps the rows of x (n×d), n ≥ 2. The errors are those of ml.Dense and of the search for
+// neighbors, ml.ErrParameter for an option out of range, ml.ErrShape for fewer than two rows or an
+// Init that does not fit, and ctx.Err(), along with the map so far once the first epoch has begun,
+// when ctx ends first.
 func (u UMAP) Fit(ctx context.Context, x mat.Matrix) (*UMAPModel, error) {
 	f, err := u.begin(ctx, x)
 	if err != nil {
@@ -85,8 +96,9 @@ func (u UMAP) Fit(ctx context.Context, x mat.Matrix) (*UMAPModel, error) {
 	return m, ctx.Err()
 }
 
-// Iterate yields the start and then the map after every epoch; each model is a fresh value but for the graph and the data. The loss falls in the long run and not
-// in each epoch, since edges and pushes are drawn.
+// Iterate yields the start and then the map after every epoch; each model is a fresh value but for
+// the graph and the data. The loss falls in the long run and not in each epoch, since edges and
+// pushes are drawn.
 func (u UMAP) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*UMAPModel, error] {
 	return func(yield func(*UMAPModel, error) bool) {
 		f, err := u.begin(ctx, x)
@@ -184,7 +196,8 @@ func (u UMAP) defaults(n int) (UMAP, error) {
 	case !(u.Repulsion >= 0) || math.IsInf(u.Repulsion, 1):
 		return u, ml.BadParameter(umapName, "Repulsion", u.Repulsion, "0 (for 1) or a positive number")
 	}
-	// Trustworthiness grows with epochs, slowly: with these, maps are as trustworthy as umap-learn's after its 500 or, beyond 10,000 rows, 200.
+	// Trustworthiness grows with epochs, slowly: with these, maps are as trustworthy as
+	// umap-learn's after its 500 or, beyond 10,000 rows, 200.
 	epochs := min(max(4_000_000/n, 240), 1000)
 	u.Components, u.Neighbors, u.Epochs = k, cmp.Or(u.Neighbors, min(15, n)), cmp.Or(u.Epochs, epochs)
 	u.Negatives, u.Rate, u.Repulsion, u.Spread = max(cmp.Or(u.Negatives, 5), 0), cmp.Or(u.Rate, 1), cmp.Or(u.Repulsion, 1), cmp.Or(u.Spread, 1)
@@ -195,7 +208,8 @@ func (u UMAP) defaults(n int) (UMAP, error) {
 	return u, nil
 }
 
-// start is the spectral one, stirred a little, so that points at one place can part, in a frame from 0 to 10.
+// start is the spectral one, stirred a little, so that points at one place can part, in a frame
+// from 0 to 10.
 func (u UMAP) start(ctx context.Context, g *FuzzyGraph, x *mat.Dense) (*mat.Dense, error) {
 	y, err := spectralStart(ctx, g, x, u.Components, u.Seed)
 	if err != nil {
@@ -234,7 +248,8 @@ func (f *umapFit) snapshot() (*UMAPModel, error) {
 	return &m, nil
 }
 
-// nameOf is how a model keeps a metric: by its name, and Minkowski's exponent; a caller's own as it is.
+// nameOf is how a model keeps a metric: by its name, and Minkowski's exponent; a caller's own as it
+// is.
 func nameOf(m distance.Metric) (name string, exponent float64, own distance.Metric) {
 	switch m := m.(type) {
 	case nil, distance.Euclidean:
@@ -255,7 +270,8 @@ var namedMetrics = map[string]distance.Metric{
 	"Hamming": distance.Hamming{}, "Cosine": distance.Cosine{}, "Correlation": distance.Correlation{},
 }
 
-// metricOf is the metric that nameOf named. The error is for a caller's own that did not survive a file.
+// metricOf is the metric that nameOf named. The error is for a caller's own that did not survive a
+// file.
 func metricOf(method, name string, exponent float64, own distance.Metric) (distance.Metric, error) {
 	if own != nil {
 		return own, nil

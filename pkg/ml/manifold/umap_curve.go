@@ -2,9 +2,10 @@ package manifold
 
 import "math"
 
-// fitCurve finds the a and b with which 1/(1 + a·x^(2b)) is nearest, in least squares at 300 places from 0 to 3·spread, to the curve that is 1 up to minDist and
-// exp(−(x−minDist)/spread) from there on: the closeness in the map of two points at distance x. It starts where SciPy's curve_fit does, at a = b = 1, and is
-// Levenberg's and Marquardt's method with exact derivatives.
+// fitCurve finds the a and b with which 1/(1 + a·x^(2b)) is nearest, in least squares at 300 places
+// from 0 to 3·spread, to the curve that is 1 up to minDist and exp(−(x−minDist)/spread) from there
+// on: the closeness in the map of two points at distance x. It starts where SciPy's curve_fit does,
+// at a = b = 1, and is Levenberg's and Marquardt's method with exact derivatives.
 func fitCurve(spread, minDist float64) (a, b float64) {
 	const places = 300
 	x, y := make([]float64, places), make([]float64, places)
@@ -21,7 +22,8 @@ func fitCurve(spread, minDist float64) (a, b float64) {
 		}
 		return s
 	}
-	// A curve that is nearly a step at its foot has its best a beyond all bounds; a stays in what can be told from others.
+	// A curve that is nearly a step at its foot has its best a beyond all bounds; a stays in what
+	// can be told from others.
 	const most = 1e8
 	best, damping := loss(a, b), 1e-3
 	for range 500 {
@@ -65,19 +67,21 @@ func fitCurve(spread, minDist float64) (a, b float64) {
 // closeness is 1/(1 + a·d^(2b)) of a squared distance d².
 func closeness(d2, a, b float64) float64 { return 1 / (1 + a*math.Pow(d2, b)) }
 
-// attraction is what the pull of an edge is per difference of coordinates: −∂/∂d² log closeness, twice.
+// attraction is what the pull of an edge is per difference of coordinates: −∂/∂d² log closeness,
+// twice.
 func attraction(d2, a, b float64) float64 {
 	return 2 * a * b * math.Pow(d2, b-1) / (1 + a*math.Pow(d2, b))
 }
 
-// repulsionOf is what the push of two points without an edge is per difference of coordinates: −2·∂/∂d² log(1 − closeness), with 0.001 added to d² where the push
-// would have no bound.
+// repulsionOf is what the push of two points without an edge is per difference of coordinates:
+// −2·∂/∂d² log(1 − closeness), with 0.001 added to d² where the push would have no bound.
 func repulsionOf(d2, a, b float64) float64 {
 	return 2 * b / ((0.001 + d2) * (1 + a*math.Pow(d2, b)))
 }
 
-// force is a function of the squared distance as a table: within an octave a straight line for each of 128 parts, which is right to a relative 1e-4 and takes a tenth of
-// the time of a power. Nearer than 2⁻²⁰ and farther than 2¹⁵ it stays what it is there.
+// force is a function of the squared distance as a table: within an octave a straight line for each
+// of 128 parts, which is right to a relative 1e-4 and takes a tenth of the time of a power. Nearer
+// than 2⁻²⁰ and farther than 2¹⁵ it stays what it is there.
 type force [forceHigh - forceLow]part
 
 // part is a line over a stretch of numbers that share their upper bits.

@@ -21,10 +21,12 @@ func init() { ml.Register[FuzzyGraph]("manifold.FuzzyGraph") }
 // Len returns the number of points.
 func (g *FuzzyGraph) Len() int { return g.Rows() }
 
-// exactBelow is the number of rows up to which looking at all of them costs about as much as an approximate search, and more where many neighbors are wanted.
+// exactBelow is the number of rows up to which looking at all of them costs about as much as an
+// approximate search, and more where many neighbors are wanted.
 const exactBelow = 16384
 
-// nearRows finds the k nearest other rows of each row: all of them for some ten thousand rows, nearly all of them for more.
+// nearRows finds the k nearest other rows of each row: all of them for some ten thousand rows,
+// nearly all of them for more.
 func nearRows(ctx context.Context, x *mat.Dense, k int, metric distance.Metric, seed uint64) (*neighbors.Graph, error) {
 	if n, _ := x.Dims(); n <= max(exactBelow, 512*k) {
 		return neighbors.KNN{K: k, Metric: metric}.Fit(ctx, x)
@@ -40,8 +42,9 @@ func nearRows(ctx context.Context, x *mat.Dense, k int, metric distance.Metric, 
 //
 //	w(i→j) = exp(−max(0, d(i, j) − ρᵢ)/σᵢ),
 //
-// where ρᵢ is the distance of the nearest neighbor that is not at distance 0 and σᵢ is such that the weights of a point sum to log₂ k, and joins two directions as
-// probabilities of independent events, w(i→j) + w(j→i) − w(i→j)·w(j→i).
+// where ρᵢ is the distance of the nearest neighbor that is not at distance 0 and σᵢ is such that
+// the weights of a point sum to log₂ k, and joins two directions as probabilities of independent
+// events, w(i→j) + w(j→i) − w(i→j)·w(j→i).
 func fuzzy(ctx context.Context, g *neighbors.Graph) (*FuzzyGraph, error) {
 	n := g.Len()
 	mean := 0.0
@@ -75,7 +78,8 @@ func fuzzy(ctx context.Context, g *neighbors.Graph) (*FuzzyGraph, error) {
 	return &FuzzyGraph{*both}, nil
 }
 
-// memberships sets w[j] to the weight of the neighbor at distance d[j], ascending. mean is that of the distances of all points.
+// memberships sets w[j] to the weight of the neighbor at distance d[j], ascending. mean is that of
+// the distances of all points.
 func memberships(w, d []float64, mean float64) {
 	rho, sum := 0.0, 0.0
 	for j := len(d) - 1; j >= 0; j-- {
@@ -132,10 +136,12 @@ func bandwidth(d []float64, rho, guess, target float64) float64 {
 	return sigma
 }
 
-// faintest is the weight below which an edge is none. It is the least that a number in single precision can be, as in umap-learn.
+// faintest is the weight below which an edge is none. It is the least that a number in single
+// precision can be, as in umap-learn.
 const faintest = 0x1p-126
 
-// visible is the graph without edges so light that they would not be drawn in the given number of epochs.
+// visible is the graph without edges so light that they would not be drawn in the given number of
+// epochs.
 func (g *FuzzyGraph) visible(epochs int) *FuzzyGraph {
 	heaviest := g.heaviest()
 	return &FuzzyGraph{*g.Map(func(_, _ int, w float64) float64 {

@@ -8,10 +8,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// layout moves the points of a map along the edges of a graph. Points are dealt at random into blocks, and the edges sorted by the pair of blocks that they
-// join. An epoch goes through the pairs of blocks in rounds in which no block stands twice, so that each pair of a round can have a goroutine: whatever two
-// points an edge moves are that goroutine's own. Pushes look at where the other points were when the epoch began. So the order in which anything happens to a
-// point is fixed, and no update is lost.
+// layout moves the points of a map along the edges of a graph. Points are dealt at random into
+// blocks, and the edges sorted by the pair of blocks that they join. An epoch goes through the
+// pairs of blocks in rounds in which no block stands twice, so that each pair of a round can have a
+// goroutine: whatever two points an edge moves are that goroutine's own. Pushes look at where the
+// other points were when the epoch began. So the order in which anything happens to a point is
+// fixed, and no update is lost.
 type layout struct {
 	n, k      int
 	place     []int32   // of each point, where it lies in y: block by block
@@ -69,8 +71,9 @@ func newLayout(ctx context.Context, g *FuzzyGraph, start *mat.Dense, a, b, repul
 	return l, nil
 }
 
-// tournament deals all pairs of an even number of blocks into rounds in which each block stands once (the circle method), after a round of each block with itself. A
-// pair is the smaller block times their number, plus the larger.
+// tournament deals all pairs of an even number of blocks into rounds in which each block stands
+// once (the circle method), after a round of each block with itself. A pair is the smaller block
+// times their number, plus the larger.
 func tournament(blocks int) [][]int {
 	rounds := make([][]int, blocks)
 	for b := range blocks {
@@ -87,7 +90,8 @@ func tournament(blocks int) [][]int {
 	return rounds
 }
 
-// step is an epoch at a rate. It ends early, between two rounds, when ctx ends, and is not counted then.
+// step is an epoch at a rate. It ends early, between two rounds, when ctx ends, and is not counted
+// then.
 func (l *layout) step(ctx context.Context, rate float64) error {
 	copy(l.before, l.y)
 	for _, round := range l.rounds {
@@ -120,8 +124,8 @@ func limited(g float64) float64 {
 	return g
 }
 
-// move draws the edges of a pair of blocks that are due. Each moves its ends together twice, once for each direction, and after each pushes the one it starts from away
-// from a few others.
+// move draws the edges of a pair of blocks that are due. Each moves its ends together twice, once
+// for each direction, and after each pushes the one it starts from away from a few others.
 func (l *layout) move(edges []edge, rate float64, r *stream) {
 	now, k := float32(l.epoch+1), l.k
 	for t := range edges {
@@ -216,7 +220,8 @@ func (l *layout) embedding() *mat.Dense {
 	return m
 }
 
-// stream is a SplitMix64 generator (Steele, Lea & Flood, 2014), which the compiler can lay into the loops that spend their time on it.
+// stream is a SplitMix64 generator (Steele, Lea & Flood, 2014), which the compiler can lay into the
+// loops that spend their time on it.
 type stream uint64
 
 // below is a random number from 0 to n−1, n < 2³².

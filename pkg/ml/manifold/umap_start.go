@@ -15,8 +15,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// spectralStart places the points of a graph by the eigenvectors of its normalized Laplacian I − D^-½WD^-½ that come after the first, which is constant but for the degrees. Parts
-// of the graph that no edge joins are placed each by itself, around the place of its mean (x holds the points, or is nil). Coordinates are about 10 in size.
+// spectralStart places the points of a graph by the eigenvectors of its normalized Laplacian
+// I − D^-½WD^-½ that come after the first, which is constant but for the degrees. Parts of the
+// graph that no edge joins are placed each by itself, around the place of its mean (x holds the
+// points, or is nil). Coordinates are about 10 in size.
 func spectralStart(ctx context.Context, g *FuzzyGraph, x *mat.Dense, k int, seed uint64) (*mat.Dense, error) {
 	n := g.Len()
 	r := rng.New(seed, 3)
@@ -64,7 +66,8 @@ func spectralStart(ctx context.Context, g *FuzzyGraph, x *mat.Dense, k int, seed
 	return y, nil
 }
 
-// partCenters places the parts of a graph relative to each other: a few along the axes, many by the principal components of their means.
+// partCenters places the parts of a graph relative to each other: a few along the axes, many by the
+// principal components of their means.
 func partCenters(ctx context.Context, x *mat.Dense, members [][]int, k int, seed uint64) (*mat.Dense, error) {
 	count := len(members)
 	if count <= 2*k || x == nil {
@@ -101,7 +104,8 @@ func partCenters(ctx context.Context, x *mat.Dense, members [][]int, k int, seed
 	return centers, nil
 }
 
-// roomAround is half the distance from each center to the nearest other one that is not at the same place.
+// roomAround is half the distance from each center to the nearest other one that is not at the same
+// place.
 func roomAround(ctx context.Context, centers *mat.Dense) ([]float64, error) {
 	n, _ := centers.Dims()
 	g, err := neighbors.KNN{K: min(8, n-1)}.Fit(ctx, centers)

@@ -49,7 +49,8 @@ func mean(v []float64) float64 {
 	return s / float64(len(v))
 }
 
-// trust is the trustworthiness of a map as it is defined (Venna & Kaski, 2001): how far those near in the map are from being near in the data, by rank.
+// trust is the trustworthiness of a map as it is defined (Venna & Kaski, 2001): how far those near
+// in the map are from being near in the data, by rank.
 func trust(t testing.TB, x, y mat.Matrix, k int) float64 {
 	t.Helper()
 	n, _ := x.Dims()
@@ -164,7 +165,8 @@ func TestFuzzyGraphEqualsUMAPLearn(t *testing.T) {
 			continue
 		}
 		for k, w := range g.Value {
-			// umap-learn's numbers have 24 bits, and its widths are found to a sum of weights of 1e-5.
+			// umap-learn's numbers have 24 bits, and its widths are found to a sum of weights of
+			// 1e-5.
 			if math.Abs(w-want.Weight[k]) > 3e-5 {
 				t.Errorf("%s: edge %d has weight %v, umap-learn's %v", name, k, w, want.Weight[k])
 			}
@@ -201,7 +203,8 @@ func TestForcesAgreeWithFiniteDifferences(t *testing.T) {
 		for _, d := range []float64{0.05, 0.3, 1, 2.5, 7} {
 			const h = 1e-6
 			slope := func(f func(d float64) float64) float64 { return (f(d+h) - f(d-h)) / (2 * h) }
-			// Along the line through both points the pull is the slope of −log w, the push that of −log(1−w).
+			// Along the line through both points the pull is the slope of −log w, the push that of
+			// −log(1−w).
 			pull := slope(func(d float64) float64 { return -math.Log(closeness(d*d, a, b)) })
 			if got := attraction(d*d, a, b) * d; math.Abs(got-pull) > 1e-6*max(1, math.Abs(pull)) {
 				t.Errorf("a = %v, b = %v, d = %v: pull %v, slope %v", a, b, d, got, pull)
@@ -351,7 +354,8 @@ func TestUMAPTrustworthiness(t *testing.T) {
 	}
 }
 
-// drawnLoss is what an epoch lowers on average: Σ_{i<j} 2vᵢⱼ·(−log wᵢⱼ) + m(dᵢ+dⱼ)/2n·(−log(1−wᵢⱼ)) with the degrees d (Damrich & Hamprecht, 2021).
+// drawnLoss is what an epoch lowers on average: Σ_{i<j} 2vᵢⱼ·(−log wᵢⱼ) + m(dᵢ+dⱼ)/2n·(−log(1−wᵢⱼ))
+// with the degrees d (Damrich & Hamprecht, 2021).
 func drawnLoss(m *UMAPModel) float64 {
 	n := m.Graph.Len()
 	total := 0.0
@@ -586,7 +590,8 @@ func TestUMAPBadInput(t *testing.T) {
 	}
 }
 
-// cancelled ends a fit's context after some time, and tells how late the fit returned: at best of three, since the machine may have other things to do.
+// cancelled ends a fit's context after some time, and tells how late the fit returned: at best of
+// three, since the machine may have other things to do.
 func cancelled(t *testing.T, wait time.Duration, fit func(ctx context.Context) error) {
 	t.Helper()
 	best := time.Hour

@@ -14,11 +14,14 @@ import (
 // transformEpochs is how long a new point is moved.
 const transformEpochs = 100
 
-// Transform places the rows of x (m×d) on the map, which stays as it is: each starts at the mean of its nearest neighbors in the data, weighted as edges are, or at the place of one that
-// it equals, is drawn to them and pushed from others as in an epoch of Fit, at a quarter of the rate. Where a row goes does not depend on the rows that it comes with.
+// Transform places the rows of x (m×d) on the map, which stays as it is: each starts at the mean of
+// its nearest neighbors in the data, weighted as edges are, or at the place of one that it equals,
+// is drawn to them and pushed from others as in an epoch of Fit, at a quarter of the rate. Where a
+// row goes does not depend on the rows that it comes with.
 //
-// Neighbors are looked for exactly, at a cost of O(mnd) at most. The errors are those of neighbors.KNN.Query, ml.ErrParameter for a model that was loaded from a file and fitted
-// with a caller's own metric, and ctx.Err().
+// Neighbors are looked for exactly, at a cost of O(mnd) at most. The errors are those of
+// neighbors.KNN.Query, ml.ErrParameter for a model that was loaded from a file and fitted with a
+// caller's own metric, and ctx.Err().
 func (m *UMAPModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "manifold.UMAPModel.Transform"
 	y, err := ml.Dense(method, x)
@@ -118,8 +121,9 @@ func (p *placer) place(at []float64, index []int, d []float64) {
 	}
 }
 
-// newMemberships are the weights of the neighbors of a point that is not one of the data: none is certain for being the nearest. The width is fitted to all but the
-// nearest, as umap-learn does, whose first neighbor is the point itself in a fit.
+// newMemberships are the weights of the neighbors of a point that is not one of the data: none is
+// certain for being the nearest. The width is fitted to all but the nearest, as umap-learn does,
+// whose first neighbor is the point itself in a fit.
 func newMemberships(w, d []float64) {
 	sum := 0.0
 	for _, v := range d {

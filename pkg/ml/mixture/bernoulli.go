@@ -19,9 +19,11 @@ import (
 //
 //	p(x) = Σₖ πₖ Πⱼ qₖⱼ^xⱼ (1−qₖⱼ)^(1−xⱼ),
 //
-// to the n binary rows of a matrix by expectation maximization (Lazarsfeld & Henry's latent classes, 1968; Carreira-Perpiñán & Renals, 2000). What is raised is the
-// log-likelihood and the logarithm of a Beta(1+α, 1+α) prior on every qₖⱼ, the Objective: it adds α ones and α zeros to each component's counts, so that no bit
-// becomes impossible because it did not occur, and no step lowers it.
+// to the n binary rows of a matrix by expectation maximization (Lazarsfeld & Henry's latent
+// classes, 1968; Carreira-Perpiñán & Renals, 2000). What is raised is the log-likelihood and the
+// logarithm of a Beta(1+α, 1+α) prior on every qₖⱼ, the Objective: it adds α ones and α zeros to
+// each component's counts, so that no bit becomes impossible because it did not occur, and no step
+// lowers it.
 //
 // One iteration costs O(nKd), two matrix products; memory is O(nd + Kd).
 type Bernoulli struct {
@@ -47,8 +49,9 @@ type BernoulliModel struct {
 
 func init() { ml.Register[BernoulliModel]("mixture.BernoulliModel") }
 
-// Fit returns the best mixture of Restarts starts. The error is ml.ErrParameter for an option out of range or an entry of x that is neither 0 nor 1, ml.ErrNotFinite and
-// ml.ErrEmpty as ml.Dense says, and ctx.Err(), along with the best mixture so far, when ctx ends first.
+// Fit returns the best mixture of Restarts starts. The error is ml.ErrParameter for an option out
+// of range or an entry of x that is neither 0 nor 1, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense
+// says, and ctx.Err(), along with the best mixture so far, when ctx ends first.
 func (b Bernoulli) Fit(ctx context.Context, x mat.Matrix) (*BernoulliModel, error) {
 	f, err := b.check(x)
 	if err != nil {
@@ -134,7 +137,8 @@ type bernoulliFit struct {
 	x *mat.Dense
 }
 
-// iterate is EM from a start: K rows, halfway between what they are and a half. It ends without an error when ctx does.
+// iterate is EM from a start: K rows, halfway between what they are and a half. It ends without an
+// error when ctx does.
 func (f *bernoulliFit) iterate(ctx context.Context, restart int) iter.Seq[*BernoulliModel] {
 	return func(yield func(*BernoulliModel) bool) {
 		n, d := f.x.Dims()
@@ -185,7 +189,8 @@ type bernoulliSums struct {
 // bernoulliBlock is how many rows a pass takes at a time.
 const bernoulliBlock = 256
 
-// pass computes the responsibilities and the sums that the next components are made of; blocks are merged in their order.
+// pass computes the responsibilities and the sums that the next components are made of; blocks are
+// merged in their order.
 func (f *bernoulliFit) pass(ctx context.Context, m *BernoulliModel) (*bernoulliSums, error) {
 	n, d := f.x.Dims()
 	p := m.prepare()
@@ -219,7 +224,8 @@ func (f *bernoulliFit) pass(ctx context.Context, m *BernoulliModel) (*bernoulliS
 	return total, nil
 }
 
-// update is the M step: counts with the prior's added. A component without rows keeps its probabilities.
+// update is the M step: counts with the prior's added. A component without rows keeps its
+// probabilities.
 func (f *bernoulliFit) update(m *BernoulliModel, s *bernoulliSums) *BernoulliModel {
 	n, d := f.x.Dims()
 	next := &BernoulliModel{Weights: make([]float64, f.K), Probabilities: mat.NewDense(f.K, d, nil)}
@@ -238,7 +244,8 @@ func (f *bernoulliFit) update(m *BernoulliModel, s *bernoulliSums) *BernoulliMod
 	return next
 }
 
-// bernoulliLogs is a model as logarithms: log πₖ p(x|k) = offsetₖ + Σⱼ xⱼ slopeₖⱼ, and for what is certain, qₖⱼ of 0 or 1, a table of what it excludes.
+// bernoulliLogs is a model as logarithms: log πₖ p(x|k) = offsetₖ + Σⱼ xⱼ slopeₖⱼ, and for what is
+// certain, qₖⱼ of 0 or 1, a table of what it excludes.
 type bernoulliLogs struct {
 	offset  []float64
 	slope   *mat.Dense
@@ -264,7 +271,8 @@ func (m *BernoulliModel) prepare() *bernoulliLogs {
 	return p
 }
 
-// posterior fills joint, rows × K, with responsibilities, and logp and labels where they are wanted; it returns Σ log p(x).
+// posterior fills joint, rows × K, with responsibilities, and logp and labels where they are
+// wanted; it returns Σ log p(x).
 func (p *bernoulliLogs) posterior(joint, x *mat.Dense, logp []float64, labels []int) (sum float64) {
 	rows, _ := x.Dims()
 	blas64.Gemm(gonumblas.NoTrans, gonumblas.Trans, 1, x.RawMatrix(), p.slope.RawMatrix(), 0, joint.RawMatrix())
@@ -330,7 +338,8 @@ func (m *BernoulliModel) evaluate(ctx context.Context, method string, x mat.Matr
 	return responsibilities, logp, labels, err
 }
 
-// LogProb returns log p(x) of each row of x, in nats: −Inf where, without smoothing, no component allows it.
+// LogProb returns log p(x) of each row of x, in nats: −Inf where, without smoothing, no component
+// allows it.
 func (m *BernoulliModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	_, logp, _, err := m.evaluate(ctx, "mixture.BernoulliModel.LogProb", x)
 	return logp, err

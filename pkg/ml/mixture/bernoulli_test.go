@@ -21,7 +21,8 @@ func randomBits(seed uint64, n, d int) *mat.Dense {
 	return x
 }
 
-// classes draws from a mixture that is known: component k has bit j with probability 0.9 where j mod K is k, else 0.1.
+// classes draws from a mixture that is known: component k has bit j with probability 0.9 where j
+// mod K is k, else 0.1.
 func classes(seed uint64, n, d, k int) (*mat.Dense, []int) {
 	r, x, y := rng.New(seed), mat.NewDense(n, d, nil), make([]int, n)
 	for i := range n {
@@ -158,7 +159,8 @@ func TestBernoulliRecoversClasses(t *testing.T) {
 	}
 }
 
-// The digits of 8×8 bits, TOPICS 25's split: a reference in Python reached 17.846 nats with 120 components.
+// The digits of 8×8 bits, TOPICS 25's split: a reference in Python reached 17.846 nats with 120
+// components.
 func TestBernoulliOnDigits(t *testing.T) {
 	x := datasets.Digits().X
 	n, d := x.Dims()

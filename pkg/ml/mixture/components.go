@@ -12,7 +12,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// components are K Gaussians in the coordinates of the fit, and what their densities are computed with.
+// components are K Gaussians in the coordinates of the fit, and what their densities are computed
+// with.
 type components struct {
 	family  Covariance
 	k, d    int
@@ -63,7 +64,8 @@ func unit(family Covariance, k, d int, means []float64) *components {
 	return c
 }
 
-// factor computes what densities need. It reports a covariance that is not positive definite by its number, or -1.
+// factor computes what densities need. It reports a covariance that is not positive definite by its
+// number, or -1.
 func (c *components) factor() (bad int) {
 	c.constant = make([]float64, c.k)
 	least := math.Inf(1)
@@ -129,8 +131,10 @@ type scratch struct {
 	sums  []float64 // rows
 	most  []float64 // rows
 	other []float64 // rows×d
-	taken []float64 // K×rows×d, residuals of the rows that count for a component, times √r, until there are as many as a matrix product likes
-	count []int     // K, how many there are
+	// K×rows×d, residuals of the rows that count for a component, times √r, until there are as many
+	// as a matrix product likes
+	taken []float64
+	count []int // K, how many there are
 }
 
 // blockRows is how many rows are whitened at a time: few enough for the processor's cache.
@@ -224,7 +228,8 @@ func scaledSquare(x, mean, inv []float64) float64 {
 	return a + b
 }
 
-// residuals sets s.white to (x − μₖ)L⁻ᵀ for every component, in one matrix product, and s.logs to their squares.
+// residuals sets s.white to (x − μₖ)L⁻ᵀ for every component, in one matrix product, and s.logs to
+// their squares.
 func (c *components) residuals(x []float64, s *scratch) {
 	n, wide := len(x)/c.d, c.k*c.d
 	if c.tight {
@@ -282,7 +287,8 @@ func (c *components) multiply(x, w []float64, strideW int, dst []float64, stride
 		blas64.General{Rows: c.d, Cols: c.d, Stride: strideW, Data: w}, 0, blas64.General{Rows: n, Cols: c.d, Stride: stride, Data: dst})
 }
 
-// posterior turns s.logs of a block into responsibilities, sets labels where there are any, and leaves the log densities of the rows in s.sums.
+// posterior turns s.logs of a block into responsibilities, sets labels where there are any, and
+// leaves the log densities of the rows in s.sums.
 func (c *components) posterior(x []float64, s *scratch, labels []int) {
 	n := len(x) / c.d
 	for i := range n {
@@ -332,7 +338,8 @@ func (c *components) posterior(x []float64, s *scratch, labels []int) {
 	}
 }
 
-// nearest is the component of least Mahalanobis distance from a point whose squared distances overflow.
+// nearest is the component of least Mahalanobis distance from a point whose squared distances
+// overflow.
 func (c *components) nearest(x, y []float64) int {
 	size := 0.0
 	for _, v := range x {

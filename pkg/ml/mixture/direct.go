@@ -12,8 +12,8 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// The parameters as one vector: U, of which a constant gate has the first column alone, then W, then, for linear experts, s with variance = floor + exp(s),
-// which keeps them above the floor.
+// The parameters as one vector: U, of which a constant gate has the first column alone, then W,
+// then, for linear experts, s with variance = floor + exp(s), which keeps them above the floor.
 
 func (f *expertFit) pack(s *expertState) (theta []float64) {
 	for a := range f.k - 1 {
@@ -49,8 +49,9 @@ func (f *expertFit) unpack(theta []float64) *expertState {
 	return s
 }
 
-// gradient returns minus the objective and the gradient of that. By Fisher's identity it is the gradient of EM's expected log-likelihood at the present
-// responsibilities, so one E-step gives both.
+// gradient returns minus the objective and the gradient of that. By Fisher's identity it is the
+// gradient of EM's expected log-likelihood at the present responsibilities, so one E-step gives
+// both.
 func (f *expertFit) gradient(ctx context.Context, theta []float64) (value float64, gradient []float64, err error) {
 	k, p := f.k, f.p
 	s := f.unpack(theta)
@@ -121,7 +122,8 @@ func (r record) Record(l *optimize.Location, op optimize.Operation, _ *optimize.
 	return nil
 }
 
-// climb raises the objective by BFGS, or, where the Hessian would be large, by L-BFGS (Nocedal & Wright, 2006, chapters 6 and 7).
+// climb raises the objective by BFGS, or, where the Hessian would be large, by L-BFGS (Nocedal &
+// Wright, 2006, chapters 6 and 7).
 func (f *expertFit) climb(ctx context.Context, s *expertState, restart int, yield func(*expertStep) bool) {
 	theta := f.pack(s)
 	// Value and gradient are asked for one after the other, at the same place.

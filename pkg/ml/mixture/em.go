@@ -12,8 +12,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// sums are what one pass over the data leaves for the next components: moments weighted by responsibility, about the present means, so that nothing cancels near
-// convergence. For full covariances they are of the whitened residuals, which near convergence have the identity for covariance.
+// sums are what one pass over the data leaves for the next components: moments weighted by
+// responsibility, about the present means, so that nothing cancels near convergence. For full
+// covariances they are of the whitened residuals, which near convergence have the identity for
+// covariance.
 type sums struct {
 	logLikelihood float64
 	mass          []float64 // K
@@ -35,11 +37,14 @@ func (s *sums) add(t *sums) {
 	}
 }
 
-// negligible is the responsibility below which a row adds nothing to a component that would show in a float64: rows of other, distant components.
+// negligible is the responsibility below which a row adds nothing to a component that would show in
+// a float64: rows of other, distant components.
 const negligible = 0x1p-80
 
-// pass computes responsibilities and, while a block of rows is in the cache, the sums that the next components are made of. With fixed, labels are given: each
-// row belongs to its label's component alone. The parts of the data, and the order in which their sums are merged, depend on the problem alone.
+// pass computes responsibilities and, while a block of rows is in the cache, the sums that the next
+// components are made of. With fixed, labels are given: each row belongs to its label's component
+// alone. The parts of the data, and the order in which their sums are merged, depend on the problem
+// alone.
 func (f *emFit) pass(ctx context.Context, c *components, labels []int, fixed bool) (*sums, error) {
 	n, d := f.p.n, f.p.d
 	rows := c.blockRows()
@@ -94,7 +99,8 @@ func (c *components) assign(x []float64, s *scratch, labels []int) {
 	}
 }
 
-// accumulate adds a block to the sums: responsibilities are in s.logs, whitened residuals in s.white.
+// accumulate adds a block to the sums: responsibilities are in s.logs, whitened residuals in
+// s.white.
 func (c *components) accumulate(x []float64, s *scratch, to *sums) {
 	n, d := len(x)/c.d, c.d
 	for i := range n {
@@ -155,7 +161,8 @@ func (c *components) flush(k int, s *scratch, to *sums) {
 	s.count[k] = 0
 }
 
-// update returns the components that are most likely for the responsibilities that the sums were taken with. A component without points stays where it is.
+// update returns the components that are most likely for the responsibilities that the sums were
+// taken with. A component without points stays where it is.
 func (f *emFit) update(ctx context.Context, c *components, s *sums) (*components, error) {
 	k, d := c.k, c.d
 	next := &components{family: c.family, k: k, d: d, weights: make([]float64, k), means: make([]float64, k*d), covs: slices.Clone(c.covs), floored: slices.Clone(c.floored)}
@@ -210,7 +217,8 @@ func (f *emFit) update(ctx context.Context, c *components, s *sums) (*components
 	return f.lifted(next)
 }
 
-// moveFull sets mean and covariance of component i: μ + Lȳ and L(M − ȳȳᵀ)Lᵀ, with ȳ and M the moments of whitened residuals.
+// moveFull sets mean and covariance of component i: μ + Lȳ and L(M − ȳȳᵀ)Lᵀ, with ȳ and M the
+// moments of whitened residuals.
 func (f *emFit) moveFull(next, c *components, i int, mass float64, first, second []float64) {
 	d := c.d
 	l := c.lower[i].RawMatrix()
@@ -285,8 +293,10 @@ func (f *emFit) lifted(c *components) (*components, error) {
 	return c, nil
 }
 
-// lift raises a covariance to the floor: of all C ≥ diag(floor) the most likely for the moments S. In coordinates in which the floor is the identity, C has the
-// eigenvectors of S, and eigenvalues max(λ, 1). It returns how many were raised. Mostly S − diag(floor) has a Cholesky factor, and nothing is to do.
+// lift raises a covariance to the floor: of all C ≥ diag(floor) the most likely for the moments S.
+// In coordinates in which the floor is the identity, C has the eigenvectors of S, and eigenvalues
+// max(λ, 1). It returns how many were raised. Mostly S − diag(floor) has a Cholesky factor, and
+// nothing is to do.
 func lift(cov, floor []float64) (raised int, ok bool) {
 	d := len(floor)
 	above := mat.NewSymDense(d, slices.Clone(cov))

@@ -65,8 +65,8 @@ func (o expertOptions) check(method string, n int) error {
 	return nil
 }
 
-// expertFit is a conditional mixture in coordinates in which every column of x, and a real-valued y, has mean 0 and variance 1. The rows of x begin
-// with a 1, so that intercepts are coefficients.
+// expertFit is a conditional mixture in coordinates in which every column of x, and a real-valued
+// y, has mean 0 and variance 1. The rows of x begin with a 1, so that intercepts are coefficients.
 type expertFit struct {
 	expertOptions
 	method   string
@@ -75,9 +75,11 @@ type expertFit struct {
 	x        []float64 // n×p
 	y        []float64
 	logistic bool
-	basis    []float64 // K×(K−1): orthonormal columns, orthogonal to the ones. The gate's parameters are V = basis·U, since adding a vector to all vₖ changes nothing
-	units    affine
-	given    *expertState
+	// K×(K−1): orthonormal columns, orthogonal to the ones. The gate's parameters are V = basis·U,
+	// since adding a vector to all vₖ changes nothing
+	basis []float64
+	units affine
+	given *expertState
 
 	passes int       // over the data so far
 	means  []float64 // n×K, wₖ·x of the experts

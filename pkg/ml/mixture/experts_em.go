@@ -55,7 +55,8 @@ func eachExperts[M any](ctx context.Context, check func() (*expertFit, error), m
 	}
 }
 
-// fit returns the best of the restarts: the one with fewest variances on the floor, and among these the one with the highest objective.
+// fit returns the best of the restarts: the one with fewest variances on the floor, and among these
+// the one with the highest objective.
 func (f *expertFit) fit(ctx context.Context) (*expertStep, error) {
 	var best *expertStep
 	for r := range f.restarts {
@@ -115,7 +116,8 @@ func (f *expertFit) iterate(ctx context.Context, restart int) iter.Seq[*expertSt
 	}
 }
 
-// begin draws responsibilities, by turns of rows near to each of K random rows and at random, and returns the parameters that are best for them.
+// begin draws responsibilities, by turns of rows near to each of K random rows and at random, and
+// returns the parameters that are best for them.
 func (f *expertFit) begin(ctx context.Context, restart int) *expertState {
 	r := rng.New(f.seed, restart)
 	s := &expertState{u: make([]float64, (f.k-1)*f.p), w: make([]float64, f.k*f.p)}
@@ -166,8 +168,9 @@ func (f *expertFit) begin(ctx context.Context, restart int) *expertState {
 
 const blockOfRows = 256
 
-// sum runs over the data once. begin makes what a part of it needs and returns the function that adds a block of rows to the part's size numbers. Parts, and
-// the order in which they are merged, depend on the problem alone.
+// sum runs over the data once. begin makes what a part of it needs and returns the function that
+// adds a block of rows to the part's size numbers. Parts, and the order in which they are merged,
+// depend on the problem alone.
 func (f *expertFit) sum(ctx context.Context, size int, begin func() func(sum []float64, lo, hi int)) ([]float64, error) {
 	f.passes++
 	parts := min(max(1<<22/size, 2), 16) // 32 MB of sums
@@ -209,7 +212,8 @@ func (f *expertFit) weights(u []float64) []float64 {
 	return v
 }
 
-// expect is the E-step: it sets f.means, f.gate (to log πₖ(xᵢ)), f.shares and f.labels, and returns the objective.
+// expect is the E-step: it sets f.means, f.gate (to log πₖ(xᵢ)), f.shares and f.labels, and returns
+// the objective.
 func (f *expertFit) expect(ctx context.Context, s *expertState) (objective float64, err error) {
 	k, v := f.k, f.weights(s.u)
 	constant, narrow := make([]float64, k), make([]float64, k)
@@ -256,7 +260,8 @@ func (f *expertFit) expect(ctx context.Context, s *expertState) (objective float
 	return total[0]/float64(f.n) - f.penalized(s), nil
 }
 
-// penalized is λ/2n times the sum of squares of the parameters that are held: a softmax gate's and a logistic expert's.
+// penalized is λ/2n times the sum of squares of the parameters that are held: a softmax gate's and
+// a logistic expert's.
 func (f *expertFit) penalized(s *expertState) float64 {
 	sum := 0.0
 	if f.gating != ConstantGating {
@@ -268,8 +273,9 @@ func (f *expertFit) penalized(s *expertState) float64 {
 	return f.penalty / 2 * sum / float64(f.n)
 }
 
-// maximize is the M-step: parameters at least as good for f.shares as those of s, whose means are in f.means. Newton's method takes up to steps steps for each
-// part: that the expected log-likelihood rises is enough for EM (Dempster, Laird & Rubin, 1977).
+// maximize is the M-step: parameters at least as good for f.shares as those of s, whose means are
+// in f.means. Newton's method takes up to steps steps for each part: that the expected
+// log-likelihood rises is enough for EM (Dempster, Laird & Rubin, 1977).
 func (f *expertFit) maximize(ctx context.Context, s *expertState, steps int) (next *expertState, err error) {
 	next = s.clone()
 	if f.logistic {

@@ -9,9 +9,9 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// moveGate sets constant weights to the mean responsibilities, and takes Newton steps up the penalized
-// log-likelihood of a softmax gate, for which responsibilities are targets. Where there are very many
-// parameters, a step is the one of the fixed bound on the curvature (Böhning, 1992).
+// moveGate sets constant weights to the mean responsibilities, and takes Newton steps up the
+// penalized log-likelihood of a softmax gate, for which responsibilities are targets. Where there
+// are very many parameters, a step is the one of the fixed bound on the curvature (Böhning, 1992).
 func (f *expertFit) moveGate(ctx context.Context, u []float64, steps int) error {
 	k, q, p := f.k, f.k-1, f.p
 	if f.gating == ConstantGating {
@@ -60,9 +60,9 @@ func (f *expertFit) constantGate(u []float64) {
 	}
 }
 
-// gateSums returns the sum of the responsibilities times the log weights and, if asked, behind it the
-// K×p sum of (R − Π)ᵀX and the curvature: the lower triangle of minus the Hessian for Newton's method,
-// or XᵀX/2.
+// gateSums returns the sum of the responsibilities times the log weights and, if asked, behind it
+// the K×p sum of (R − Π)ᵀX and the curvature: the lower triangle of minus the Hessian for Newton's
+// method, or XᵀX/2.
 func (f *expertFit) gateSums(ctx context.Context, u []float64, derivatives, newton bool) ([]float64, error) {
 	k, q, p := f.k, f.k-1, f.p
 	size := 1
@@ -105,8 +105,8 @@ func (f *expertFit) gateSums(ctx context.Context, u []float64, derivatives, newt
 	})
 }
 
-// gateCurvature adds −Hessian = Σᵢ BᵀAᵢB ⊗ xᵢxᵢᵀ of a block of rows, with Aᵢ = diag(π) − ππᵀ and B the
-// contrasts, to the lower triangle of curvature.
+// gateCurvature adds −Hessian = Σᵢ BᵀAᵢB ⊗ xᵢxᵢᵀ of a block of rows, with Aᵢ = diag(π) − ππᵀ and B
+// the contrasts, to the lower triangle of curvature.
 func (f *expertFit) gateCurvature(curvature, weights []float64, x blas64.General, turned, scaled []float64) {
 	n, k, q, p := x.Rows, f.k, f.k-1, f.p
 	blas64.Gemm(gonumblas.NoTrans, gonumblas.NoTrans, 1, general(n, k, weights), general(k, q, f.basis), 0, general(n, q, turned))

@@ -7,8 +7,9 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// moveLinear moves coefficients to the weighted least squares, and variances to what is left. A step is from where the coefficients are, by a pseudo-inverse:
-// directions in which the weighted rows don't differ are left alone, and the sum of squares falls in any case.
+// moveLinear moves coefficients to the weighted least squares, and variances to what is left. A
+// step is from where the coefficients are, by a pseudo-inverse: directions in which the weighted
+// rows don't differ are left alone, and the sum of squares falls in any case.
 func (f *expertFit) moveLinear(ctx context.Context, s *expertState) error {
 	k, p := f.k, f.p
 	grams, moments := k, k+k*p*p

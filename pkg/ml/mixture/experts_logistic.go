@@ -8,7 +8,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// moveLogistic takes Newton steps (iteratively reweighted least squares) up the penalized log-likelihood of expert k.
+// moveLogistic takes Newton steps (iteratively reweighted least squares) up the penalized
+// log-likelihood of expert k.
 func (f *expertFit) moveLogistic(ctx context.Context, w []float64, k, steps int) error {
 	p := f.p
 	return ascend(w, 1e-13*float64(f.n), steps, func(w []float64, derivatives bool) (float64, []float64, []float64, error) {

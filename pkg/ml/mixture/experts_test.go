@@ -38,8 +38,9 @@ func columnsOf(x *mat.Dense, js ...int) *mat.Dense {
 	return out
 }
 
-// From the same start EM ends where EM with scikit-learn's regressions does, polished by SciPy's BFGS; from there, after a few steps, so does BFGS, which
-// from afar may climb another hill: testdata/experts.py made the file.
+// From the same start EM ends where EM with scikit-learn's regressions does, polished by SciPy's
+// BFGS; from there, after a few steps, so does BFGS, which from afar may climb another hill:
+// testdata/experts.py made the file.
 func TestExpertsEqualScikitLearnAndSciPy(t *testing.T) {
 	type parameters struct {
 		Coefficients             [][]float64
@@ -349,7 +350,8 @@ func TestExpertGradientIsThatOfTheObjective(t *testing.T) {
 						t.Errorf("logistic %v, %s gate, K = %d: slope %d is %v, by differences %v", logistic, gating, k, i, g, want)
 					}
 				}
-				// Packing and unpacking are inverse, and EM's M-step does not lower the objective at any place.
+				// Packing and unpacking are inverse, and EM's M-step does not lower the objective
+				// at any place.
 				if again := f.pack(f.unpack(theta)); !slices.EqualFunc(again, theta, func(a, b float64) bool { return math.Abs(a-b) < 1e-6 }) {
 					t.Errorf("packed %v, unpacked %v", theta, again)
 				}
@@ -403,7 +405,8 @@ func TestExpertsNeverFallAndAreWhatTheySay(t *testing.T) {
 		}
 		before := math.Inf(-1)
 		look := func(logs []float64, logLikelihood, objective float64, post *mat.Dense, of []int) {
-			// The reported objective never falls by construction; the log-likelihood is computed anew, and its penalty is the reported one.
+			// The reported objective never falls by construction; the log-likelihood is computed
+			// anew, and its penalty is the reported one.
 			anew := stat.Mean(logs, nil)
 			if math.Abs(anew-logLikelihood) > 1e-8*(1+math.Abs(anew)) || objective > logLikelihood+1e-14*(1+math.Abs(objective)) {
 				t.Fatalf("log-likelihood %v, computed anew %v; objective %v", logLikelihood, anew, objective)
@@ -615,7 +618,8 @@ func TestExpertInvariances(t *testing.T) {
 	}
 }
 
-// Classes that a plane separates have no most likely coefficients; the penalty gives the largest that it lets.
+// Classes that a plane separates have no most likely coefficients; the penalty gives the largest
+// that it lets.
 func TestSeparableLabels(t *testing.T) {
 	x, y := mat.NewDense(40, 2, nil), make([]int, 40)
 	r := rng.New(2)
@@ -794,7 +798,8 @@ func TestExpertsOnDegenerateData(t *testing.T) {
 	}
 }
 
-// With so many parameters that the gate takes the steps of a bound, and BFGS is L-BFGS, the likelihood rises to the same place.
+// With so many parameters that the gate takes the steps of a bound, and BFGS is L-BFGS, the
+// likelihood rises to the same place.
 func TestManyExperts(t *testing.T) {
 	_, x1, y, _ := truth(700, 1)
 	x := mat.NewDense(700, 30, nil)
@@ -829,7 +834,8 @@ func TestManyExperts(t *testing.T) {
 	}
 }
 
-// split takes the last column for y where there are two, for methods that are tested on a matrix alone.
+// split takes the last column for y where there are two, for methods that are tested on a matrix
+// alone.
 func split(x mat.Matrix) (mat.Matrix, []float64, error) {
 	rows, err := ml.Dense("mixture.experts", x)
 	if err != nil {
@@ -1101,7 +1107,8 @@ func BenchmarkExperts(b *testing.B) {
 	}
 }
 
-// Without a penalty a logistic regression is the plain maximum of the likelihood, which vanishing penalties come to.
+// Without a penalty a logistic regression is the plain maximum of the likelihood, which vanishing
+// penalties come to.
 func TestNoPenalty(t *testing.T) {
 	r := rng.New(5)
 	x, y := mat.NewDense(200, 2, nil), make([]int, 200)

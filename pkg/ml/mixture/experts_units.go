@@ -14,13 +14,15 @@ func unitVariance(p *points, j int) float64 {
 	return 1
 }
 
-// affine is the change of coordinates from the caller's: (xⱼ − meanⱼ)·scaleⱼ and (y − yMean)·yScale.
+// affine is the change of coordinates from the caller's: (xⱼ − meanⱼ)·scaleⱼ and
+// (y − yMean)·yScale.
 type affine struct {
 	mean, scale   []float64
 	yMean, yScale float64
 }
 
-// out returns coefficients K×p of the fit as K×d of the caller's and intercepts; target says that they predict y.
+// out returns coefficients K×p of the fit as K×d of the caller's and intercepts; target says that
+// they predict y.
 func (a affine) out(w []float64, target bool) (*mat.Dense, []float64) {
 	d := len(a.mean)
 	k := len(w) / (d + 1)

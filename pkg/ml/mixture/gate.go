@@ -13,8 +13,9 @@ import (
 // far bounds linear predictors, so that sums with them are finite or plainly infinite.
 const far = 1e300
 
-// Gate decides which expert of a conditional mixture answers: πₖ(x) = exp(vₖ·x + cₖ) / Σₗ exp(vₗ·x + cₗ). Adding the same to all vₖ or to all cₖ changes
-// nothing; a fitted gate's sum to zero.
+// Gate decides which expert of a conditional mixture answers: πₖ(x) = exp(vₖ·x + cₖ) / Σₗ
+// exp(vₗ·x + cₗ). Adding the same to all vₖ or to all cₖ changes nothing; a fitted gate's sum to
+// zero.
 type Gate struct {
 	Coefficients *mat.Dense // K×d, the vₖ; nil where the gate is constant
 	Intercepts   []float64  // length K, the cₖ
@@ -107,7 +108,8 @@ func (c conditional) each(method string, x mat.Matrix, fill func(gate, said, to 
 	return out, nil
 }
 
-// sample draws an expert for each row of x, by the gate, and hands what it says to value, which draws y.
+// sample draws an expert for each row of x, by the gate, and hands what it says to value, which
+// draws y.
 func (c conditional) sample(ctx context.Context, method string, x mat.Matrix, seed uint64, value func(r *rand.Rand, said float64, k int)) ([]int, error) {
 	y, err := c.rows(method, x)
 	if err != nil {

@@ -16,26 +16,32 @@ import (
 //
 //	p(x) = Σₖ πₖ N(x; μₖ, Σₖ),
 //
-// to the n rows of a matrix by expectation maximization (Dempster, Laird & Rubin, 1977): responsibilities of the components for every row, then the weights,
-// means and covariances that are best for them. No step lowers the likelihood.
+// to the n rows of a matrix by expectation maximization (Dempster, Laird & Rubin, 1977):
+// responsibilities of the components for every row, then the weights, means and covariances that
+// are best for them. No step lowers the likelihood.
 //
-// The likelihood has no maximum: it grows without bound when a component shrinks onto a point, a line or a plane. So every covariance is held above a floor,
-// Σₖ ≥ Floor·diag(variances of the columns), exactly: of all covariances above the floor each step takes the most likely (eigenvalues below it are raised to it,
-// others are untouched), and EM keeps its promise. A solution in which a component rests on the floor is an artifact of the floor; Fit prefers a start in which
-// fewer do, whatever its likelihood, and the model says which do.
+// The likelihood has no maximum: it grows without bound when a component shrinks onto a point, a
+// line or a plane. So every covariance is held above a floor, Σₖ ≥ Floor·diag(variances of the
+// columns), exactly: of all covariances above the floor each step takes the most likely
+// (eigenvalues below it are raised to it, others are untouched), and EM keeps its promise. A
+// solution in which a component rests on the floor is an artifact of the floor; Fit prefers a start
+// in which fewer do, whatever its likelihood, and the model says which do.
 //
-// Means and variances of columns are taken out first: units, and scales of 1e±150, make no difference but to spherical components. One iteration costs
-// O(nKd²) for full covariances, O(nKd) for the others; memory is O(nd).
+// Means and variances of columns are taken out first: units, and scales of 1e±150, make no
+// difference but to spherical components. One iteration costs O(nKd²) for full covariances, O(nKd)
+// for the others; memory is O(nd).
 type GMM struct {
 	K          int        // number of components, 1 ≤ K ≤ n
 	Covariance Covariance // "" means Full
 	Floor      float64    // least variance, as a part of the data's variance, 1e-12 to 1; 0 means 1e-6
 	Start      Start      // "" means FromKMeans
-	Init       *GMMModel  // start from these means, weights (nil: equal) and covariances (nil: that of the data), instead of Start; there is one restart then
-	Restarts   int        // independent starts, the best is kept; 0 means 1
-	MaxIter    int        // steps of EM per start; 0 means 1000
-	Tol        float64    // stop when the mean log-likelihood is, by the trend of its gains, this near to its limit, in nats; 0 means 1e-6
-	Seed       uint64     // same seed, same result
+	// start from these means, weights (nil: equal) and covariances (nil: that of the data), instead
+	// of Start; there is one restart then
+	Init     *GMMModel
+	Restarts int     // independent starts, the best is kept; 0 means 1
+	MaxIter  int     // steps of EM per start; 0 means 1000
+	Tol      float64 // stop when the mean log-likelihood is, by the trend of its gains, this near to its limit, in nats; 0 means 1e-6
+	Seed     uint64  // same seed, same result
 }
 
 // Covariance is a family of covariances.
@@ -53,7 +59,8 @@ func (c Covariance) valid() bool {
 	return c == "" || c == Full || c == Tied || c == Diagonal || c == Spherical
 }
 
-// GMMModel is a Gaussian mixture. One made by hand of Weights, Means and Covariances has all methods, and is a start for GMM.
+// GMMModel is a Gaussian mixture. One made by hand of Weights, Means and Covariances has all
+// methods, and is a start for GMM.
 type GMMModel struct {
 	Weights       []float64       // length K, sum 1
 	Means         *mat.Dense      // K×d
@@ -69,9 +76,10 @@ type GMMModel struct {
 
 func init() { ml.Register[GMMModel]("mixture.GMMModel") }
 
-// Fit returns the best mixture of Restarts starts: the one with fewest components on the floor, and among these the most likely. The error is ml.ErrParameter for
-// an option out of range, ml.ErrNotFinite for a NaN or Inf in x (with its row and column), ml.ErrShape for an Init that does not fit, and ctx.Err(), along with
-// the best mixture so far, when ctx ends first.
+// Fit returns the best mixture of Restarts starts: the one with fewest components on the floor, and
+// among these the most likely. The error is ml.ErrParameter for an option out of range,
+// ml.ErrNotFinite for a NaN or Inf in x (with its row and column), ml.ErrShape for an Init that
+// does not fit, and ctx.Err(), along with the best mixture so far, when ctx ends first.
 func (g GMM) Fit(ctx context.Context, x mat.Matrix) (*GMMModel, error) {
 	f, err := g.check(ctx, x)
 	if err != nil {
@@ -109,7 +117,8 @@ func (g GMM) Fit(ctx context.Context, x mat.Matrix) (*GMMModel, error) {
 	return m, ctx.Err()
 }
 
-// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value.
+// Iterate runs one start and yields the model after every step, the first being the start itself;
+// each model is a fresh value.
 func (g GMM) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*GMMModel, error] {
 	return func(yield func(*GMMModel, error) bool) {
 		f, err := g.check(ctx, x)
@@ -174,7 +183,8 @@ func (g GMM) check(ctx context.Context, x mat.Matrix) (*emFit, error) {
 	return f, err
 }
 
-// floors is the least variance of each column. A constant column, which has none of its own, counts as the others do, or as one.
+// floors is the least variance of each column. A constant column, which has none of its own, counts
+// as the others do, or as one.
 func floors(p *points, floor float64, family Covariance) []float64 {
 	total := 0.0
 	for _, v := range p.variance {
@@ -249,15 +259,17 @@ func (f *emFit) iterate(ctx context.Context, restart int) iter.Seq2[*emStep, err
 	}
 }
 
-// trend watches a sequence that rises to a limit. EM's gains shrink by a nearly constant factor c a step, so that after a gain g there is about gc/(1−c) to
-// come (Aitken's acceleration; Böhning et al., 1994): a small gain alone does not say that the limit is near.
+// trend watches a sequence that rises to a limit. EM's gains shrink by a nearly constant factor c a
+// step, so that after a gain g there is about gc/(1−c) to come (Aitken's acceleration; Böhning et
+// al., 1994): a small gain alone does not say that the limit is near.
 type trend struct {
 	tol               float64
 	steps             int
 	value, gain, last float64
 }
 
-// next takes the next value, and returns it, or the one before where it is lower, which is rounding.
+// next takes the next value, and returns it, or the one before where it is lower, which is
+// rounding.
 func (t *trend) next(v float64) float64 {
 	t.last = t.gain
 	if t.steps++; t.steps > 1 {
@@ -383,8 +395,9 @@ func (f *emFit) from(m *GMMModel) (*components, error) {
 	return f.lifted(c)
 }
 
-// better prefers fewer directions on the floor, then likelihood. Two starts often end at one optimum with their components in another order, and then rounding must not choose
-// between them, or the order would be another on another processor: the first stays.
+// better prefers fewer directions on the floor, then likelihood. Two starts often end at one
+// optimum with their components in another order, and then rounding must not choose between them,
+// or the order would be another on another processor: the first stays.
 func (f *emFit) better(a, b *emStep) bool {
 	on := func(s *emStep) (n int) {
 		for _, v := range s.floored {

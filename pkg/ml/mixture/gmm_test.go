@@ -45,7 +45,8 @@ func readJSON(t testing.TB, name string, into any) {
 	}
 }
 
-// From the same means, weights and covariances, scikit-learn's EM is in the same place after three steps and at the end: testdata/gmm.py made the file.
+// From the same means, weights and covariances, scikit-learn's EM is in the same place after three
+// steps and at the end: testdata/gmm.py made the file.
 func TestGMMEqualsScikitLearnFromTheSameStart(t *testing.T) {
 	var cases []struct {
 		Data          string
@@ -124,7 +125,8 @@ func TestGMMEqualsScikitLearnFromTheSameStart(t *testing.T) {
 	}
 }
 
-// The optimum on iris with three full covariances, known from R's mclust, and not one of the spikes beside it: at a small floor most random starts end in one.
+// The optimum on iris with three full covariances, known from R's mclust, and not one of the spikes
+// beside it: at a small floor most random starts end in one.
 func TestIrisIsNotASpike(t *testing.T) {
 	x := datasets.Iris().X
 	for _, g := range []GMM{{K: 3}, {K: 3, Restarts: 10, Seed: 1}, {K: 3, Start: RandomPoints, Restarts: 60, Seed: 2}, {K: 3, Floor: 1e-10, Restarts: 20, Seed: 3}} {
@@ -240,7 +242,8 @@ func TestLogLikelihoodNeverFallsAndIsWhatItSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The reported number never falls by construction; the one computed anew may by rounding alone.
+			// The reported number never falls by construction; the one computed anew may by
+			// rounding alone.
 			now := stat.Mean(logs, nil)
 			if math.Abs(now-m.LogLikelihood) > 1e-9*(1+math.Abs(now)) {
 				t.Fatalf("step %d: log-likelihood %v, computed anew %v", m.Iterations, m.LogLikelihood, now)
@@ -275,7 +278,8 @@ func TestLogLikelihoodNeverFallsAndIsWhatItSays(t *testing.T) {
 	})
 }
 
-// The best covariance above a floor is the one of lift: no other of many above the floor is more likely.
+// The best covariance above a floor is the one of lift: no other of many above the floor is more
+// likely.
 func TestLiftIsTheMostLikelyCovarianceAboveTheFloor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := rapid.IntRange(1, 4).Draw(t, "d")
@@ -774,7 +778,8 @@ func BenchmarkGMM(b *testing.B) {
 	}
 }
 
-// Two starts that end at one optimum with their components in another order differ by rounding, which must not choose between them.
+// Two starts that end at one optimum with their components in another order differ by rounding,
+// which must not choose between them.
 func TestEqualStartsKeepTheFirst(t *testing.T) {
 	f := &emFit{}
 	start := func(mean float64) *emStep { return &emStep{components: &components{}, mean: mean} }

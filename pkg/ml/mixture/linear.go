@@ -16,16 +16,21 @@ import (
 //
 //	p(y | x) = Σₖ πₖ(x) N(y; wₖ·x + bₖ, σₖ²),
 //
-// whose weights are constant (Quandt & Ramsey, 1978) or a softmax of x, which makes it a mixture of experts (Jacobs, Jordan, Nowlan & Hinton, 1991). The
-// parameters maximize the log-likelihood of y given x less λ/2 times the squares of the gate's coefficients on columns of variance one: without that, where a
-// plane separates the rows of two experts, the gate would grow for ever. A constant gate is not penalized.
+// whose weights are constant (Quandt & Ramsey, 1978) or a softmax of x, which makes it a mixture of
+// experts (Jacobs, Jordan, Nowlan & Hinton, 1991). The parameters maximize the log-likelihood of y
+// given x less λ/2 times the squares of the gate's coefficients on columns of variance one: without
+// that, where a plane separates the rows of two experts, the gate would grow for ever. A constant
+// gate is not penalized.
 //
-// EM takes responsibilities, then weighted least squares for every expert and Newton steps for the gate, whose targets they are (Jordan & Jacobs, 1994). Direct
-// climbs by BFGS on all parameters. Neither ever lowers the objective, and both end at its local maxima. The likelihood has no maximum: an expert on d+1 rows that
-// it meets exactly has variance zero. So variances are held above Floor times the variance of y; an expert on the floor is an artifact of it, and Fit prefers
+// EM takes responsibilities, then weighted least squares for every expert and Newton steps for the
+// gate, whose targets they are (Jordan & Jacobs, 1994). Direct climbs by BFGS on all parameters.
+// Neither ever lowers the objective, and both end at its local maxima. The likelihood has no
+// maximum: an expert on d+1 rows that it meets exactly has variance zero. So variances are held
+// above Floor times the variance of y; an expert on the floor is an artifact of it, and Fit prefers
 // a start in which fewer are, whatever its likelihood.
 //
-// Units of the columns and of y make no difference. A step costs O(nK(d+K)d) for EM with a softmax gate, O(nKd²) with a constant one, O(nKd) for Direct.
+// Units of the columns and of y make no difference. A step costs O(nK(d+K)d) for EM with a softmax
+// gate, O(nKd²) with a constant one, O(nKd) for Direct.
 type LinearExperts struct {
 	K         int                 // number of experts, 1 ≤ K ≤ n
 	Gating    Gating              // "" means SoftmaxGating
@@ -39,8 +44,8 @@ type LinearExperts struct {
 	Seed      uint64              // same seed, same result
 }
 
-// LinearExpertsModel is a mixture of linear regressions. One made by hand of Gate, Coefficients, Intercepts and Variances has all methods, and is a start for
-// LinearExperts.
+// LinearExpertsModel is a mixture of linear regressions. One made by hand of Gate, Coefficients,
+// Intercepts and Variances has all methods, and is a start for LinearExperts.
 type LinearExpertsModel struct {
 	Gate          Gate
 	Coefficients  *mat.Dense // K×d, the wₖ
@@ -58,16 +63,18 @@ type LinearExpertsModel struct {
 
 func init() { ml.Register[LinearExpertsModel]("mixture.LinearExpertsModel") }
 
-// Fit returns the best mixture of Restarts starts for the n rows of x and the n numbers y. The error is ml.ErrParameter for an option out of range,
-// ml.ErrNotFinite for a NaN or Inf (with its place), ml.ErrShape for a y or an Init that does not fit, and ctx.Err(), along with the best mixture so far,
-// when ctx ends first.
+// Fit returns the best mixture of Restarts starts for the n rows of x and the n numbers y. The
+// error is ml.ErrParameter for an option out of range, ml.ErrNotFinite for a NaN or Inf (with its
+// place), ml.ErrShape for a y or an Init that does not fit, and ctx.Err(), along with the best
+// mixture so far, when ctx ends first.
 func (e LinearExperts) Fit(ctx context.Context, x mat.Matrix, y []float64) (*LinearExpertsModel, error) {
 	f, err := e.check(ctx, x, y)
 	return fitExperts(ctx, f, err, e.model)
 }
 
-// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value. Direct yields the last once
-// more when it knows whether it has converged.
+// Iterate runs one start and yields the model after every step, the first being the start itself;
+// each model is a fresh value. Direct yields the last once more when it knows whether it has
+// converged.
 func (e LinearExperts) Iterate(ctx context.Context, x mat.Matrix, y []float64) iter.Seq2[*LinearExpertsModel, error] {
 	return eachExperts(ctx, func() (*expertFit, error) { return e.check(ctx, x, y) }, e.model)
 }
@@ -158,7 +165,8 @@ func (m *LinearExpertsModel) Experts(x mat.Matrix) (*mat.Dense, error) {
 	return c.each(method, x, func(_, said, to []float64) { copy(to, said) })
 }
 
-// Predict returns the mean Σₖ πₖ(x)(wₖ·x + bₖ) of y at each row of x. Where two experts are likely, y is near to neither's mean: see Gating and Experts.
+// Predict returns the mean Σₖ πₖ(x)(wₖ·x + bₖ) of y at each row of x. Where two experts are likely,
+// y is near to neither's mean: see Gating and Experts.
 func (m *LinearExpertsModel) Predict(x mat.Matrix) ([]float64, error) {
 	const method = "mixture.LinearExpertsModel.Predict"
 	c, err := m.check(method)
@@ -237,7 +245,8 @@ func (m *LinearExpertsModel) Responsibilities(x mat.Matrix, y []float64) (*mat.D
 	return joint, nil
 }
 
-// Sample draws a y for each row of x, and says which expert it is from. The errors are those of Predict, and ctx.Err().
+// Sample draws a y for each row of x, and says which expert it is from. The errors are those of
+// Predict, and ctx.Err().
 func (m *LinearExpertsModel) Sample(ctx context.Context, x mat.Matrix, seed uint64) (y []float64, experts []int, err error) {
 	const method = "mixture.LinearExpertsModel.Sample"
 	c, err := m.check(method)
@@ -253,18 +262,21 @@ func (m *LinearExpertsModel) Sample(ctx context.Context, x mat.Matrix, seed uint
 	return y, experts, nil
 }
 
-// Parameters is the number of free parameters: (K−1)(d+1) of a softmax gate or K−1 of a constant one, K(d+1) of the lines, K variances.
+// Parameters is the number of free parameters: (K−1)(d+1) of a softmax gate or K−1 of a constant
+// one, K(d+1) of the lines, K variances.
 func (m *LinearExpertsModel) Parameters() int {
 	k, d := m.Coefficients.Dims()
 	return conditional{gate: m.Gate, k: k, d: d}.parameters() + k
 }
 
-// BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the fit: lower is better.
+// BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the
+// fit: lower is better.
 func (m *LinearExpertsModel) BIC() float64 {
 	return bic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }
 
-// AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit: lower is better.
+// AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit:
+// lower is better.
 func (m *LinearExpertsModel) AIC() float64 {
 	return aic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }

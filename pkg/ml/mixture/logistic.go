@@ -14,16 +14,21 @@ import (
 //
 //	p(y = 1 | x) = Σₖ πₖ(x) / (1 + exp(−(wₖ·x + bₖ))),
 //
-// whose weights are constant or a softmax of x, which makes it a mixture of experts (Jordan & Jacobs, 1994): each expert cuts by a straight line, and the gate
-// says where which line counts. The parameters maximize the log-likelihood of y given x less λ/2 times the squares of the coefficients and intercepts, the
-// gate's and the experts', on columns of mean zero and variance one. Without that, where a plane separates the classes, or the rows of two experts, they would
+// whose weights are constant or a softmax of x, which makes it a mixture of experts (Jordan &
+// Jacobs, 1994): each expert cuts by a straight line, and the gate says where which line counts.
+// The parameters maximize the log-likelihood of y given x less λ/2 times the squares of the
+// coefficients and intercepts, the gate's and the experts', on columns of mean zero and variance
+// one. Without that, where a plane separates the classes, or the rows of two experts, they would
 // grow for ever. A constant gate is not penalized.
 //
-// EM takes responsibilities, then Newton steps (iteratively reweighted least squares) for every expert and for the gate. Direct climbs by BFGS on all parameters.
-// Neither ever lowers the objective, and both end at its local maxima. One label a row says little about which expert made it: it takes thousands of rows to
-// recover true experts, and more with constant weights, where the shape of p(y = 1 | x) alone tells them apart.
+// EM takes responsibilities, then Newton steps (iteratively reweighted least squares) for every
+// expert and for the gate. Direct climbs by BFGS on all parameters. Neither ever lowers the
+// objective, and both end at its local maxima. One label a row says little about which expert made
+// it: it takes thousands of rows to recover true experts, and more with constant weights, where the
+// shape of p(y = 1 | x) alone tells them apart.
 //
-// Units of the columns make no difference. A step costs O(nK(d+K)d) for EM with a softmax gate, O(nKd²) with a constant one, O(nKd) for Direct.
+// Units of the columns make no difference. A step costs O(nK(d+K)d) for EM with a softmax gate,
+// O(nKd²) with a constant one, O(nKd) for Direct.
 type LogisticExperts struct {
 	K         int                   // number of experts, 1 ≤ K ≤ n
 	Gating    Gating                // "" means SoftmaxGating
@@ -36,8 +41,8 @@ type LogisticExperts struct {
 	Seed      uint64                // same seed, same result
 }
 
-// LogisticExpertsModel is a mixture of logistic regressions. One made by hand of Gate, Coefficients and Intercepts has all methods, and is a start for
-// LogisticExperts.
+// LogisticExpertsModel is a mixture of logistic regressions. One made by hand of Gate, Coefficients
+// and Intercepts has all methods, and is a start for LogisticExperts.
 type LogisticExpertsModel struct {
 	Gate          Gate
 	Coefficients  *mat.Dense // K×d, the wₖ
@@ -53,16 +58,18 @@ type LogisticExpertsModel struct {
 
 func init() { ml.Register[LogisticExpertsModel]("mixture.LogisticExpertsModel") }
 
-// Fit returns the best mixture of Restarts starts for the n rows of x and the n labels y, 0 or 1. The error is ml.ErrParameter for an option or a label out of
-// range, ml.ErrNotFinite for a NaN or Inf (with its place), ml.ErrShape for a y or an Init that does not fit, and ctx.Err(), along with the best mixture so
-// far, when ctx ends first.
+// Fit returns the best mixture of Restarts starts for the n rows of x and the n labels y, 0 or 1.
+// The error is ml.ErrParameter for an option or a label out of range, ml.ErrNotFinite for a NaN or
+// Inf (with its place), ml.ErrShape for a y or an Init that does not fit, and ctx.Err(), along with
+// the best mixture so far, when ctx ends first.
 func (e LogisticExperts) Fit(ctx context.Context, x mat.Matrix, y []int) (*LogisticExpertsModel, error) {
 	f, err := e.check(ctx, x, y)
 	return fitExperts(ctx, f, err, e.model)
 }
 
-// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value. Direct yields the last once
-// more when it knows whether it has converged.
+// Iterate runs one start and yields the model after every step, the first being the start itself;
+// each model is a fresh value. Direct yields the last once more when it knows whether it has
+// converged.
 func (e LogisticExperts) Iterate(ctx context.Context, x mat.Matrix, y []int) iter.Seq2[*LogisticExpertsModel, error] {
 	return eachExperts(ctx, func() (*expertFit, error) { return e.check(ctx, x, y) }, e.model)
 }
@@ -215,7 +222,8 @@ func (m *LogisticExpertsModel) Responsibilities(x mat.Matrix, y []int) (*mat.Den
 	return joint, nil
 }
 
-// Sample draws a label for each row of x, and says which expert it is from. The errors are those of Predict, and ctx.Err().
+// Sample draws a label for each row of x, and says which expert it is from. The errors are those of
+// Predict, and ctx.Err().
 func (m *LogisticExpertsModel) Sample(ctx context.Context, x mat.Matrix, seed uint64) (y, experts []int, err error) {
 	const method = "mixture.LogisticExpertsModel.Sample"
 	c, err := m.check(method)
@@ -235,18 +243,21 @@ func (m *LogisticExpertsModel) Sample(ctx context.Context, x mat.Matrix, seed ui
 	return y, experts, nil
 }
 
-// Parameters is the number of free parameters: (K−1)(d+1) of a softmax gate or K−1 of a constant one, and K(d+1) of the regressions.
+// Parameters is the number of free parameters: (K−1)(d+1) of a softmax gate or K−1 of a constant
+// one, and K(d+1) of the regressions.
 func (m *LogisticExpertsModel) Parameters() int {
 	k, d := m.Coefficients.Dims()
 	return conditional{gate: m.Gate, k: k, d: d}.parameters()
 }
 
-// BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the fit: lower is better.
+// BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the
+// fit: lower is better.
 func (m *LogisticExpertsModel) BIC() float64 {
 	return bic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }
 
-// AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit: lower is better.
+// AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit:
+// lower is better.
 func (m *LogisticExpertsModel) AIC() float64 {
 	return aic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }

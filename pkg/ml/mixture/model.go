@@ -12,7 +12,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// LogProb returns log p(x) of each row of x, in nats: −Inf where the density is too small for its logarithm to be a float64.
+// LogProb returns log p(x) of each row of x, in nats: −Inf where the density is too small for its
+// logarithm to be a float64.
 func (m *GMMModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	var out []float64
 	err := m.evaluate(ctx, "mixture.GMMModel.LogProb", x, func(n int) { out = make([]float64, n) }, func(u scaling.Units, lo int, s *scratch, n int) {
@@ -24,7 +25,8 @@ func (m *GMMModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error)
 	return out, err
 }
 
-// Responsibilities returns the n×K probabilities of the components given each row of x: πₖN(x; μₖ, Σₖ)/p(x). They sum to one however far away a row is.
+// Responsibilities returns the n×K probabilities of the components given each row of x: πₖN(x; μₖ,
+// Σₖ)/p(x). They sum to one however far away a row is.
 func (m *GMMModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
 	var out *mat.Dense
 	k := len(m.Weights)
@@ -34,7 +36,8 @@ func (m *GMMModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
 	return out, err
 }
 
-// Predict returns the component of greatest responsibility of each row of x: on the data of the fit, its Labels.
+// Predict returns the component of greatest responsibility of each row of x: on the data of the
+// fit, its Labels.
 func (m *GMMModel) Predict(x mat.Matrix) ([]int, error) {
 	var out []int
 	k := len(m.Weights)
@@ -51,7 +54,8 @@ func (m *GMMModel) Predict(x mat.Matrix) ([]int, error) {
 	return out, err
 }
 
-// evaluate computes densities and responsibilities of all rows, a block at a time, and hands each block to take.
+// evaluate computes densities and responsibilities of all rows, a block at a time, and hands each
+// block to take.
 func (m *GMMModel) evaluate(ctx context.Context, method string, x mat.Matrix, size func(n int), take func(u scaling.Units, lo int, s *scratch, n int)) error {
 	y, err := ml.Dense(method, x)
 	if err != nil {
@@ -81,7 +85,8 @@ func (m *GMMModel) evaluate(ctx context.Context, method string, x mat.Matrix, si
 	})
 }
 
-// components checks a model, which may have been made by hand, and brings it into coordinates in which nothing overflows.
+// components checks a model, which may have been made by hand, and brings it into coordinates in
+// which nothing overflows.
 func (m *GMMModel) components(method string) (*components, scaling.Units, error) {
 	fail := func(err error) (*components, scaling.Units, error) { return nil, scaling.Units{}, err }
 	k := len(m.Weights)
@@ -145,8 +150,8 @@ func (m *GMMModel) components(method string) (*components, scaling.Units, error)
 	return c, u, nil
 }
 
-// Sample draws n rows from the mixture. The error is ml.ErrParameter for n < 1, what is wrong with a model
-// made by hand, and ctx.Err().
+// Sample draws n rows from the mixture. The error is ml.ErrParameter for n < 1, what is wrong with
+// a model made by hand, and ctx.Err().
 func (m *GMMModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
 	const method = "mixture.GMMModel.Sample"
 	if n < 1 {
@@ -184,19 +189,22 @@ func (m *GMMModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, 
 	return out, nil
 }
 
-// Parameters is the number of free parameters: K−1 weights, Kd means, and the covariances of the family.
+// Parameters is the number of free parameters: K−1 weights, Kd means, and the covariances of the
+// family.
 func (m *GMMModel) Parameters() int {
 	k, d := m.Means.Dims()
 	covariances := map[Covariance]int{"": k * d * (d + 1) / 2, Full: k * d * (d + 1) / 2, Tied: d * (d + 1) / 2, Diagonal: k * d, Spherical: k}[m.Family]
 	return k - 1 + k*d + covariances
 }
 
-// BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the fit: the lower, the better the model earns its parameters.
+// BIC is Schwarz's (1978) criterion, Parameters·log n − 2·(total log-likelihood) on the data of the
+// fit: the lower, the better the model earns its parameters.
 func (m *GMMModel) BIC() float64 {
 	return bic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }
 
-// AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit: lower is better.
+// AIC is Akaike's (1974) criterion, 2·Parameters − 2·(total log-likelihood) on the data of the fit:
+// lower is better.
 func (m *GMMModel) AIC() float64 {
 	return aic(m.Parameters(), len(m.Labels), m.LogLikelihood)
 }

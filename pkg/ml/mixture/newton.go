@@ -16,7 +16,8 @@ func scale(dst []float64, a float64, x []float64) {
 	}
 }
 
-// solve solves A·x = b for a positive semidefinite A; where A is singular, to rounding, x is 0 along the eigenvectors that say so.
+// solve solves A·x = b for a positive semidefinite A; where A is singular, to rounding, x is 0
+// along the eigenvectors that say so.
 func solve(a, b []float64) []float64 {
 	p := len(b)
 	sym := mat.NewSymDense(p, a)
@@ -50,8 +51,9 @@ func solve(a, b []float64) []float64 {
 	return out
 }
 
-// ascend takes up to steps steps of Newton's method up a concave function, from theta, which it changes; a step that does not rise enough is halved. at returns
-// the function's value and, if asked, its gradient and the step.
+// ascend takes up to steps steps of Newton's method up a concave function, from theta, which it
+// changes; a step that does not rise enough is halved. at returns the function's value and, if
+// asked, its gradient and the step.
 func ascend(theta []float64, least float64, steps int, at func(theta []float64, derivatives bool) (value float64, gradient, step []float64, err error)) error {
 	now, gradient, step, err := at(theta, true)
 	if err != nil {

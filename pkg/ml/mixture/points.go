@@ -1,5 +1,5 @@
-// Package mixture fits densities that are sums of simple ones: Gaussian mixtures by EM, soft k-means, and conditional mixtures of linear and of logistic
-// regressions.
+// Package mixture fits densities that are sums of simple ones: Gaussian mixtures by EM, soft
+// k-means, and conditional mixtures of linear and of logistic regressions.
 package mixture
 
 import (
@@ -42,10 +42,12 @@ type Start string
 
 // The starts of a mixture.
 const (
-	// FromKMeans takes the clusters of k-means, started by greedy k-means++ (Arthur & Vassilvitskii, 2007), on columns divided by their standard deviation
-	// where the method does not depend on units, and on the data as they are where it does (spherical components).
+	// FromKMeans takes the clusters of k-means, started by greedy k-means++ (Arthur &
+	// Vassilvitskii, 2007), on columns divided by their standard deviation where the method does
+	// not depend on units, and on the data as they are where it does (spherical components).
 	FromKMeans Start = "k-means"
-	// RandomPoints takes K different points for means and the covariance of all data for every component.
+	// RandomPoints takes K different points for means and the covariance of all data for every
+	// component.
 	RandomPoints Start = "random points"
 )
 

@@ -8,8 +8,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Scores returns the Fisher score of each row, the gradient of log p(x), n × Parameters(): first the K−1 numbers rₖ − πₖ for the components after the first, by the logarithms of
-// the odds of their weights against the first's, then for each component the d numbers rₖ (xⱼ − qₖⱼ), by the logarithms of the odds of its bits; r are the responsibilities.
+// Scores returns the Fisher score of each row, the gradient of log p(x), n × Parameters(): first
+// the K−1 numbers rₖ − πₖ for the components after the first, by the logarithms of the odds of
+// their weights against the first's, then for each component the d numbers rₖ (xⱼ − qₖⱼ), by the
+// logarithms of the odds of its bits; r are the responsibilities.
 func (m *BernoulliModel) Scores(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "mixture.BernoulliModel.Scores"
 	r, _, _, err := m.evaluate(ctx, method, x)

@@ -17,21 +17,26 @@ import (
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-// SoftKMeans is k-means in which a point belongs to every cluster, to the near ones more (MacKay, 2003, chapter 20): responsibilities
+// SoftKMeans is k-means in which a point belongs to every cluster, to the near ones more (MacKay,
+// 2003, chapter 20): responsibilities
 //
 //	rᵢₖ = exp(−β‖xᵢ − μₖ‖²) / Σₗ exp(−β‖xᵢ − μₗ‖²)
 //
-// and centers that are means weighted by them. The stiffness β is an inverse squared length: a cluster is 1/√(2β) wide. A step is one of EM for a mixture
-// of K equally likely spherical Gaussians of that fixed width, and never raises the free energy
+// and centers that are means weighted by them. The stiffness β is an inverse squared length: a
+// cluster is 1/√(2β) wide. A step is one of EM for a mixture of K equally likely spherical
+// Gaussians of that fixed width, and never raises the free energy
 //
 //	F = −(1/β) Σᵢ log (1/K) Σₖ exp(−β‖xᵢ − μₖ‖²),
 //
-// which for β → ∞ is k-means' distortion J: Beta = +Inf is k-means. Below a critical β all centers become the mean of the data.
+// which for β → ∞ is k-means' distortion J: Beta = +Inf is k-means. Below a critical β all centers
+// become the mean of the data.
 //
 // One iteration costs O(nKd), memory O(nd).
 type SoftKMeans struct {
-	K        int        // number of clusters, 1 ≤ K ≤ n
-	Beta     float64    // stiffness, above 0, math.Inf(1) for k-means; 0 means nd/(2J), at which a cluster is as wide as k-means' clusters are
+	K int // number of clusters, 1 ≤ K ≤ n
+	// stiffness, above 0, math.Inf(1) for k-means; 0 means nd/(2J), at which a cluster is as wide
+	// as k-means' clusters are
+	Beta     float64
 	Start    Start      // "" means FromKMeans, here greedy k-means++ alone
 	Init     mat.Matrix // K×d centers to start from, instead of Start; there is one restart then
 	Restarts int        // independent starts, the one of least free energy is kept; 0 means 10
@@ -52,8 +57,10 @@ type SoftKMeansModel struct {
 
 func init() { ml.Register[SoftKMeansModel]("mixture.SoftKMeansModel") }
 
-// Fit returns the centers of least free energy of Restarts starts. The error is ml.ErrParameter for an option out of range, ml.ErrNotFinite for a NaN or Inf
-// in x (with its row and column), ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best centers so far, when ctx ends first.
+// Fit returns the centers of least free energy of Restarts starts. The error is ml.ErrParameter for
+// an option out of range, ml.ErrNotFinite for a NaN or Inf in x (with its row and column),
+// ml.ErrShape for an Init that does not fit, and ctx.Err(), along with the best centers so far,
+// when ctx ends first.
 func (s SoftKMeans) Fit(ctx context.Context, x mat.Matrix) (*SoftKMeansModel, error) {
 	f, err := s.check(ctx, x)
 	if err != nil {
@@ -88,7 +95,8 @@ func (s SoftKMeans) Fit(ctx context.Context, x mat.Matrix) (*SoftKMeansModel, er
 	return m, ctx.Err()
 }
 
-// Iterate runs one start and yields the model after every step, the first being the start itself; each model is a fresh value.
+// Iterate runs one start and yields the model after every step, the first being the start itself;
+// each model is a fresh value.
 func (s SoftKMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*SoftKMeansModel, error] {
 	return func(yield func(*SoftKMeansModel, error) bool) {
 		f, err := s.check(ctx, x)
@@ -152,7 +160,8 @@ func (m *SoftKMeansModel) Responsibilities(x mat.Matrix) (*mat.Dense, error) {
 	return out, nil
 }
 
-// Predict returns the cluster of greatest responsibility of each row of x, which is the nearest center.
+// Predict returns the cluster of greatest responsibility of each row of x, which is the nearest
+// center.
 func (m *SoftKMeansModel) Predict(x mat.Matrix) ([]int, error) {
 	y, err := m.rows("mixture.SoftKMeansModel.Predict", x)
 	if err != nil {
@@ -413,8 +422,8 @@ func (f *softFit) model(s *softStep) (*SoftKMeansModel, error) {
 	return m, nil
 }
 
-// plusPlus chooses K rows as greedy k-means++ does: the first at random, each further one the best of 2+⌊log K⌋ drawn with probability proportional to
-// the squared distance to the nearest so far.
+// plusPlus chooses K rows as greedy k-means++ does: the first at random, each further one the best
+// of 2+⌊log K⌋ drawn with probability proportional to the squared distance to the nearest so far.
 func plusPlus(ctx context.Context, p *points, k int, r *rand.Rand) []float64 {
 	trials := 2 + int(math.Log(float64(k)))
 	centers := slices.Clone(p.row(r.IntN(p.n)))

@@ -113,7 +113,8 @@ func TestStiffIsKMeans(t *testing.T) {
 	}
 }
 
-// A spherical mixture whose width is held is soft k-means: EM's means from a stiff start are k-means' centers.
+// A spherical mixture whose width is held is soft k-means: EM's means from a stiff start are
+// k-means' centers.
 func TestNarrowMixtureIsKMeans(t *testing.T) {
 	x := datasets.Blobs(600, 2, 4, 6, 3).X
 	hard, err := cluster.KMeans{K: 4}.Fit(t.Context(), x)
@@ -140,7 +141,8 @@ func TestNarrowMixtureIsKMeans(t *testing.T) {
 	}
 }
 
-// Below the critical stiffness, half the inverse of the largest variance, there is one cluster (Rose, Gurewitz & Fox, 1990); above it the centers part.
+// Below the critical stiffness, half the inverse of the largest variance, there is one cluster
+// (Rose, Gurewitz & Fox, 1990); above it the centers part.
 func TestCriticalStiffness(t *testing.T) {
 	x := datasets.Blobs(2000, 2, 2, 3, 4).X
 	var cov mat.SymDense

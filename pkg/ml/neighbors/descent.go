@@ -19,29 +19,38 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// NNDescent finds the K nearest rows of each row approximately, at a cost that grows little faster than n (Dong, Moses & Li, 2011): a neighbor of a
-// neighbor is likely to be a neighbor. It starts with what lies together in the leaves of a few random trees (Dasgupta & Freund, 2008). Then, in
-// rounds, each row introduces its neighbors, those it lists and those that list it, to each other, and every row keeps the nearest it has met, ten more
-// than are asked for, since they lead to others; only pairs of which one is new are measured. It ends when a round brings in little that is new.
+// NNDescent finds the K nearest rows of each row approximately, at a cost that grows little faster
+// than n (Dong, Moses & Li, 2011): a neighbor of a neighbor is likely to be a neighbor. It starts
+// with what lies together in the leaves of a few random trees (Dasgupta & Freund, 2008). Then, in
+// rounds, each row introduces its neighbors, those it lists and those that list it, to each other,
+// and every row keeps the nearest it has met, ten more than are asked for, since they lead to
+// others; only pairs of which one is new are measured. It ends when a round brings in little that
+// is new.
 //
-// A distance that is given is right, and most rows have all their true neighbors: Recall measures how many. It falls where the data fills many
-// dimensions evenly; more Trees and Candidates raise it. Every metric of package distance will do, and any other that is symmetric; the trees divide by
-// Euclidean planes. On few rows, or where nothing may be missed, KNN is the better choice.
+// A distance that is given is right, and most rows have all their true neighbors: Recall measures
+// how many. It falls where the data fills many dimensions evenly; more Trees and Candidates raise
+// it. Every metric of package distance will do, and any other that is symmetric; the trees divide
+// by Euclidean planes. On few rows, or where nothing may be missed, KNN is the better choice.
 //
-// A tree costs O(nd(log n + leaf)), a round O(n·Candidates²·d), memory is O(n(d + K + Candidates)). The result depends on the seed and not on the number of
-// processors: what a row keeps is the nearest of all it has met, in whatever order it met them.
+// A tree costs O(nd(log n + leaf)), a round O(n·Candidates²·d), memory is O(n(d + K + Candidates)).
+// The result depends on the seed and not on the number of processors: what a row keeps is the
+// nearest of all it has met, in whatever order it met them.
 type NNDescent struct {
-	K          int             // neighbors of a row, itself not counted, 1 ≤ K < n
-	Metric     distance.Metric // nil means Euclidean
-	Trees      int             // at least 2; 0 means 6
-	Candidates int             // new and old neighbors that a row introduces in a round, at most so many of each; 0 means 2K+20, but at most 60
-	MaxIter    int             // rounds; 0 means 20
-	Tolerance  float64         // a round in which fewer than this part of all nK places changed is the last; 0 means 0.01
-	Seed       uint64          // same seed, same result
+	K      int             // neighbors of a row, itself not counted, 1 ≤ K < n
+	Metric distance.Metric // nil means Euclidean
+	Trees  int             // at least 2; 0 means 6
+	// new and old neighbors that a row introduces in a round, at most so many of each; 0 means
+	// 2K+20, but at most 60
+	Candidates int
+	MaxIter    int     // rounds; 0 means 20
+	Tolerance  float64 // a round in which fewer than this part of all nK places changed is the last; 0 means 0.01
+	Seed       uint64  // same seed, same result
 }
 
-// Fit returns K near rows of each row of x (n×d). The errors are those of KNN.Fit, with ml.ErrParameter for an option out of range, and ctx.Err(), along
-// with the graph so far, its distances right to rounding, when ctx ends after the first tree and nK is at most 4,000,000: more could not be written down at once.
+// Fit returns K near rows of each row of x (n×d). The errors are those of KNN.Fit, with
+// ml.ErrParameter for an option out of range, and ctx.Err(), along with the graph so far, its
+// distances right to rounding, when ctx ends after the first tree and nK is at most 4,000,000: more
+// could not be written down at once.
 func (s NNDescent) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	d, err := s.begin(ctx, x)
 	if err != nil {
@@ -56,7 +65,8 @@ func (s NNDescent) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	return g, err
 }
 
-// Iterate yields the graph of the trees and then that after each round. The sum of its distances never rises.
+// Iterate yields the graph of the trees and then that after each round. The sum of its distances
+// never rises.
 func (s NNDescent) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*Graph, error] {
 	return func(yield func(*Graph, error) bool) {
 		d, err := s.begin(ctx, x)
@@ -129,8 +139,8 @@ func (s NNDescent) rounds(ctx context.Context, d *descent) iter.Seq[int] {
 	}
 }
 
-// descent is the state: of each row a list of at most k others, nearest first. Rows lie in the order of a tree of their own, so that what is compared lies
-// together in memory.
+// descent is the state: of each row a list of at most k others, nearest first. Rows lie in the
+// order of a tree of their own, so that what is compared lies together in memory.
 type descent struct {
 	*space
 	method    string
@@ -223,7 +233,8 @@ func (d *descent) introduce(i, j int32, v float64) {
 	}
 }
 
-// offer takes row j into the list of row i if it is among the k nearest so far, equally near ones in the order of their rows.
+// offer takes row j into the list of row i if it is among the k nearest so far, equally near ones
+// in the order of their rows.
 func (d *descent) offer(i, j int32, v float64) {
 	lock := &d.locks[uint32(i)%uint32(len(d.locks))]
 	lock.Lock()
@@ -234,7 +245,8 @@ func (d *descent) offer(i, j int32, v float64) {
 	for at > 0 && (list[at-1].d > v || list[at-1].d == v && d.index[list[at-1].row] >= d.index[j]) {
 		at--
 	}
-	// A pair's distance is the same however often it is measured, so that a row that is there already lies where it would go.
+	// A pair's distance is the same however often it is measured, so that a row that is there
+	// already lies where it would go.
 	if at == d.k || at < m && list[at].row == j {
 		return
 	}
@@ -309,8 +321,9 @@ func (c *circle) of(i int) (all []int32, fresh int) {
 	return c.rows[i*2*c.most : i*2*c.most+int(c.size[i])], int(c.fresh[i])
 }
 
-// sample draws for each row at most so many fresh and as many other acquaintances, listed by it or listing it, and notes of those it drew that they are
-// fresh no more. Which are drawn is decided by a number that the round gives to each pair, so that the order of looking at them does not matter.
+// sample draws for each row at most so many fresh and as many other acquaintances, listed by it or
+// listing it, and notes of those it drew that they are fresh no more. Which are drawn is decided by
+// a number that the round gives to each pair, so that the order of looking at them does not matter.
 func (d *descent) sample(ctx context.Context, candidates int, salt uint64) (*circle, error) {
 	c := &circle{most: candidates, rows: make([]int32, d.n*2*candidates), size: make([]int32, d.n), fresh: make([]int32, d.n)}
 	listing, start := d.reversed(ctx)
@@ -367,8 +380,8 @@ func draw(salt uint64, i, j int) uint64 {
 	return (z^z>>31)&^math.MaxUint32 | uint64(uint32(j))
 }
 
-// reversed lists for each row those that list it, with freshBit where the entry is fresh: those of row i from start[i] to start[i+1]−1. When ctx ends the lists
-// are of no use.
+// reversed lists for each row those that list it, with freshBit where the entry is fresh: those of
+// row i from start[i] to start[i+1]−1. When ctx ends the lists are of no use.
 func (d *descent) reversed(ctx context.Context) (listing []uint32, start []int) {
 	start = make([]int, d.n+1)
 	for i := range d.n {
@@ -419,7 +432,8 @@ func (d *descent) unmet(ctx context.Context) (int, error) {
 	return count, err
 }
 
-// graph measures the neighbors in the metric's own units. The error is ctx.Err() or that of a metric.
+// graph measures the neighbors in the metric's own units. The error is ctx.Err() or that of a
+// metric.
 func (d *descent) graph(ctx context.Context) (*Graph, error) {
 	if bad := d.bad.Load(); bad != nil {
 		return nil, *bad
@@ -451,8 +465,9 @@ func (d *descent) graph(ctx context.Context) (*Graph, error) {
 // soon is how many neighbors are written down well within 100 ms.
 const soon = 4_000_000
 
-// unfinished is the graph of what the lists hold, with the distances that they are ordered by, turned into the metric's units: right but for rounding. It is nil where
-// that would take long, or a row has met fewer others than are wanted.
+// unfinished is the graph of what the lists hold, with the distances that they are ordered by,
+// turned into the metric's units: right but for rounding. It is nil where that would take long, or
+// a row has met fewer others than are wanted.
 func (d *descent) unfinished() *Graph {
 	if d.n*d.wanted > soon {
 		return nil

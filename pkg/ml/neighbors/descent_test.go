@@ -22,7 +22,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// sheet has n points on a curved sheet of six dimensions in d, with a little noise: data whose neighborhoods are of few dimensions.
+// sheet has n points on a curved sheet of six dimensions in d, with a little noise: data whose
+// neighborhoods are of few dimensions.
 func sheet(seed uint64, n, d int) *mat.Dense {
 	z, w := random(seed, n, 6), random(seed+1, 6, d)
 	var x mat.Dense
@@ -98,7 +99,8 @@ func TestDescentRecall(t *testing.T) {
 	}
 }
 
-// The size that the library promises a recall for. Clumps that fill all 50 dimensions are as hard as data gets.
+// The size that the library promises a recall for. Clumps that fill all 50 dimensions are as hard
+// as data gets.
 func TestDescentRecallAtSize(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -119,7 +121,8 @@ func TestDescentRecallAtSize(t *testing.T) {
 	}
 }
 
-// What is found has its true distance, to a relative tolerance, stands in order, and is neither the row itself nor there twice.
+// What is found has its true distance, to a relative tolerance, stands in order, and is neither the
+// row itself nor there twice.
 func checkGraph(t *testing.T, g *neighbors.Graph, x *mat.Dense, k int, metric distance.Metric, tolerance float64) {
 	t.Helper()
 	for i := range g.Len() {
@@ -278,7 +281,8 @@ func TestDescentCancelled(t *testing.T) {
 	}
 }
 
-// Cancelled after the trees, the search gives what it has, in the metric's units, whatever the scale of the data.
+// Cancelled after the trees, the search gives what it has, in the metric's units, whatever the
+// scale of the data.
 func TestDescentUnfinished(t *testing.T) {
 	for _, metric := range []distance.Metric{
 		distance.Euclidean{}, distance.SqEuclidean{}, distance.Cosine{}, distance.Correlation{}, distance.Manhattan{}, distance.Chebyshev{}, distance.Minkowski{R: 3},

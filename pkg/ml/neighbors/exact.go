@@ -14,10 +14,12 @@ import (
 
 // KNN finds the K nearest rows of each row, exactly.
 //
-// For the Euclidean distance (its square, the cosine and the correlation, which order rows alike) the rows are laid into a tree of balls. A leaf of rows
-// is compared with another as one matrix product, and not at all where the triangle inequality shows it to be too far; whatever the product finds
-// near is measured again from the differences, so that a result has all its digits. It costs O(n²d) at worst and much less where the data has
-// few dimensions or lies in clumps. Any other metric is computed for all pairs.
+// For the Euclidean distance (its square, the cosine and the correlation, which order rows alike)
+// the rows are laid into a tree of balls. A leaf of rows is compared with another as one matrix
+// product, and not at all where the triangle inequality shows it to be too far; whatever the
+// product finds near is measured again from the differences, so that a result has all its digits.
+// It costs O(n²d) at worst and much less where the data has few dimensions or lies in clumps. Any
+// other metric is computed for all pairs.
 type KNN struct {
 	K      int             // neighbors of a row, itself not counted, 1 ≤ K < n
 	Metric distance.Metric // nil means Euclidean
@@ -29,8 +31,8 @@ type Within struct {
 	Metric distance.Metric // nil means Euclidean
 }
 
-// Fit returns the K nearest other rows of each row of x (n×d). The errors are those of ml.Dense, ml.ErrParameter for K outside 1..n−1, what the
-// metric can't measure, and ctx.Err().
+// Fit returns the K nearest other rows of each row of x (n×d). The errors are those of ml.Dense,
+// ml.ErrParameter for K outside 1..n−1, what the metric can't measure, and ctx.Err().
 func (k KNN) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	const method = "neighbors.KNN"
 	dense, err := ml.Dense(method, x)
@@ -43,7 +45,8 @@ func (k KNN) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	return find(ctx, method, dense, nil, k.Metric, limit{k: k.K, radius: math.Inf(1)})
 }
 
-// Query returns the K nearest rows of x (n×d) for each row of y (m×d), 1 ≤ K ≤ n; a row of y that is also one of x finds itself.
+// Query returns the K nearest rows of x (n×d) for each row of y (m×d), 1 ≤ K ≤ n; a row of y that
+// is also one of x finds itself.
 func (k KNN) Query(ctx context.Context, x, y mat.Matrix) (*Graph, error) {
 	const method = "neighbors.KNN.Query"
 	dense, err := ml.Dense(method, x)
@@ -64,8 +67,9 @@ func (k KNN) Query(ctx context.Context, x, y mat.Matrix) (*Graph, error) {
 	return find(ctx, method, dense, queries, k.Metric, limit{k: k.K, radius: math.Inf(1)})
 }
 
-// Fit returns for each row of x (n×d) the other rows within Radius, which may be none or all of them. The errors are those of KNN.Fit,
-// with ml.ErrParameter for a Radius that is not a positive number.
+// Fit returns for each row of x (n×d) the other rows within Radius, which may be none or all of
+// them. The errors are those of KNN.Fit, with ml.ErrParameter for a Radius that is not a positive
+// number.
 func (w Within) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	const method = "neighbors.Within"
 	dense, err := ml.Dense(method, x)
@@ -150,7 +154,8 @@ func nearer(a, b candidate) int {
 	return a.row - b.row
 }
 
-// list holds the nearest candidates so far: a heap with the farthest on top once there are k, sorted at the end.
+// list holds the nearest candidates so far: a heap with the farthest on top once there are k,
+// sorted at the end.
 type list struct{ near []candidate }
 
 // offer takes a candidate in if it is among the k nearest so far.

@@ -288,7 +288,8 @@ func ExampleKNN() {
 	// Output: [1 0] [2 3]
 }
 
-// The cost per row is nearly constant where there are few dimensions, and grows with n where there are many.
+// The cost per row is nearly constant where there are few dimensions, and grows with n where there
+// are many.
 func BenchmarkKNN(b *testing.B) {
 	for _, d := range []int{2, 10, 50} {
 		for _, n := range []int{2500, 5000, 10000, 20000} {

@@ -56,8 +56,9 @@ func (d *descent) acquaint(ctx context.Context, leaf []int32) {
 	}
 }
 
-// multiply does the same by matrix products, a strip of rows at a time: score = ‖xⱼ‖²/2 − xᵢ·xⱼ orders the xⱼ by distance from xᵢ, and what it puts within reach, rounding
-// allowed for, is measured.
+// multiply does the same by matrix products, a strip of rows at a time: score = ‖xⱼ‖²/2 − xᵢ·xⱼ
+// orders the xⱼ by distance from xᵢ, and what it puts within reach, rounding allowed for, is
+// measured.
 func (d *descent) multiply(ctx context.Context, leaf []int32) {
 	const strip = 64
 	m := len(leaf)
@@ -90,7 +91,8 @@ func (d *descent) multiply(ctx context.Context, leaf []int32) {
 	}
 }
 
-// randomTree halves the rows, again and again, across the direction from one random row to another (Dasgupta & Freund, 2008), down to leaves of at most a limit.
+// randomTree halves the rows, again and again, across the direction from one random row to another
+// (Dasgupta & Freund, 2008), down to leaves of at most a limit.
 type randomTree struct {
 	index  []int32
 	leaves []leaf
@@ -111,7 +113,8 @@ func (t *randomTree) split(ctx context.Context, s *space, lo, hi, limit int, r *
 		t.leaves = append(t.leaves, leaf{lo: lo, hi: hi})
 		return
 	}
-	// Two rows may be equal where many are; all others then lie in the middle, and a few more draws find a direction if there is one.
+	// Two rows may be equal where many are; all others then lie in the middle, and a few more draws
+	// find a direction if there is one.
 	for range 5 {
 		copy(direction, s.row(int(t.index[lo+r.IntN(hi-lo)])))
 		blas.Axpy(-1, s.row(int(t.index[lo+r.IntN(hi-lo)])), direction)
@@ -128,7 +131,8 @@ func (t *randomTree) split(ctx context.Context, s *space, lo, hi, limit int, r *
 	t.split(ctx, s, mid, hi, limit, r, direction)
 }
 
-// part moves what lies before the middle of the order to the left of place mid, and the rest to its right (Hoare's selection, three ways, so that equal ones do no harm).
+// part moves what lies before the middle of the order to the left of place mid, and the rest to its
+// right (Hoare's selection, three ways, so that equal ones do no harm).
 func (t *randomTree) part(lo, hi, mid int, r *rand.Rand) {
 	for hi-lo > 1 {
 		pivot := t.along[lo+r.IntN(hi-lo)]

@@ -10,8 +10,9 @@ import (
 	"github.com/golatent/latent/pkg/ml/csr"
 )
 
-// A Graph lists for each row of the data other rows and how far they are. The neighbors of row i are Index[k] at Distance[k] for
-// k from Start[i] to Start[i+1]−1, nearest first, equally near ones in the order of their rows.
+// A Graph lists for each row of the data other rows and how far they are. The neighbors of row i
+// are Index[k] at Distance[k] for k from Start[i] to Start[i+1]−1, nearest first, equally near ones
+// in the order of their rows.
 type Graph struct {
 	Start    []int     // length n+1
 	Index    []int     // rows
@@ -23,14 +24,16 @@ func init() { ml.Register[Graph]("neighbors.Graph") }
 // Len returns the number of rows n.
 func (g *Graph) Len() int { return len(g.Start) - 1 }
 
-// Of returns the neighbors of row i and their distances, nearest first. The slices share the graph's memory.
+// Of returns the neighbors of row i and their distances, nearest first. The slices share the
+// graph's memory.
 func (g *Graph) Of(i int) (rows []int, distances []float64) {
 	lo, hi := g.Start[i], g.Start[i+1]
 	return g.Index[lo:hi:hi], g.Distance[lo:hi:hi]
 }
 
-// Symmetric returns the graph with an edge between i and j where either is a neighbor of the other, or, if mutual, where both are. A distance that
-// the two sides give differently becomes the smaller one.
+// Symmetric returns the graph with an edge between i and j where either is a neighbor of the other,
+// or, if mutual, where both are. A distance that the two sides give differently becomes the smaller
+// one.
 func (g *Graph) Symmetric(mutual bool) *Graph {
 	n := g.Len()
 	type edge struct {
@@ -77,10 +80,10 @@ func (g *Graph) Symmetric(mutual bool) *Graph {
 	return s
 }
 
-// Matrix returns the matrix with weight(d) in row i, column j for each neighbor j of i at distance d,
-// and the columns of the data in which the neighbors were searched, which for the rows' own neighbors is
-// Len(). Where the weight is 0 there is no entry. weight is called from several goroutines. The error
-// is ctx.Err().
+// Matrix returns the matrix with weight(d) in row i, column j for each neighbor j of i at distance
+// d, and the columns of the data in which the neighbors were searched, which for the rows' own
+// neighbors is Len(). Where the weight is 0 there is no entry. weight is called from several
+// goroutines. The error is ctx.Err().
 func (g *Graph) Matrix(ctx context.Context, columns int, weight func(d float64) float64) (*csr.Matrix, error) {
 	m := &csr.Matrix{Columns: columns, Start: g.Start, Index: make([]int, len(g.Index)), Value: make([]float64, len(g.Index))}
 	type entry struct {
@@ -120,8 +123,8 @@ func (g *Graph) pattern() *csr.Matrix {
 	return &csr.Matrix{Columns: g.Len(), Start: g.Start, Index: g.Index, Value: g.Distance}
 }
 
-// Components numbers the connected components of the graph, an edge in either direction taken as one
-// in both: component[i] is that of row i, numbered from 0 in the order of their first rows.
+// Components numbers the connected components of the graph, an edge in either direction taken as
+// one in both: component[i] is that of row i, numbered from 0 in the order of their first rows.
 func (g *Graph) Components() (component []int, count int) { return g.pattern().Components() }
 
 // Pairs returns each edge once, as two rows in ascending order: what a picture of the graph needs.

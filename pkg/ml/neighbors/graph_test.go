@@ -11,7 +11,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// The matrix of a graph has each neighbor's weight in its column, and nothing where the weight is 0.
+// The matrix of a graph has each neighbor's weight in its column, and nothing where the weight is
+// 0.
 func TestGraphMatrix(t *testing.T) {
 	r := rng.New(1)
 	const n, m = 700, 50

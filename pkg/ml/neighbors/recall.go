@@ -10,11 +10,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Recall measures which part of the true neighbors a graph of the rows of x has found: for a random sample of rows (0 means 1000, and all where there are no
-// more) it looks for the nearest ones exactly, and counts those at least as near as the farthest of them that the graph lists for the row, so that of
-// equally near ones any will do. 1 means that nothing was missed. It costs O(sample·n·d).
+// Recall measures which part of the true neighbors a graph of the rows of x has found: for a random
+// sample of rows (0 means 1000, and all where there are no more) it looks for the nearest ones
+// exactly, and counts those at least as near as the farthest of them that the graph lists for the
+// row, so that of equally near ones any will do. 1 means that nothing was missed. It costs
+// O(sample·n·d).
 //
-// The errors are those of KNN.Query, ml.ErrShape for a graph of other rows, and ml.ErrParameter for a sample below 0.
+// The errors are those of KNN.Query, ml.ErrShape for a graph of other rows, and ml.ErrParameter for
+// a sample below 0.
 func Recall(ctx context.Context, g *Graph, x mat.Matrix, metric distance.Metric, sample int, seed uint64) (float64, error) {
 	const method = "neighbors.Recall"
 	dense, err := ml.Dense(method, x)
@@ -48,7 +51,8 @@ func Recall(ctx context.Context, g *Graph, x mat.Matrix, metric distance.Metric,
 		if len(have) == 0 {
 			continue
 		}
-		// The row itself, or one that equals it and stands before it, is at the front and not counted.
+		// The row itself, or one that equals it and stands before it, is at the front and not
+		// counted.
 		d = d[1:min(len(have)+1, len(others))]
 		all += len(have)
 		for _, v := range have {

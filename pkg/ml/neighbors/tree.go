@@ -13,8 +13,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// space is a set of rows twice: as they were given, but scaled by a power of two so that no square overflows or vanishes, for measuring; and
-// moved to the mean, where ‖a‖²−2a·b+‖b‖² loses the fewest digits, for looking.
+// space is a set of rows twice: as they were given, but scaled by a power of two so that no square
+// overflows or vanishes, for measuring; and moved to the mean, where ‖a‖²−2a·b+‖b‖² loses the
+// fewest digits, for looking.
 type space struct {
 	n, d    int
 	given   []float64 // row by row
@@ -23,7 +24,8 @@ type space struct {
 	largest float64   // length of moved
 }
 
-// byTree finds Euclidean neighbors, or neighbors in a metric that orders rows as the Euclidean distance of some transformed rows does.
+// byTree finds Euclidean neighbors, or neighbors in a metric that orders rows as the Euclidean
+// distance of some transformed rows does.
 func byTree(ctx context.Context, method string, x, y *mat.Dense, metric distance.Metric, want limit, lists []list) error {
 	px, err := transformed(method, "x", x, metric)
 	if err != nil {
@@ -51,7 +53,8 @@ func byTree(ctx context.Context, method string, x, y *mat.Dense, metric distance
 	return s.finish(ctx, method, metric, x, y)
 }
 
-// transformed gives rows whose Euclidean distance orders as the metric does: directions for the cosine, directions about the mean for the correlation.
+// transformed gives rows whose Euclidean distance orders as the metric does: directions for the
+// cosine, directions about the mean for the correlation.
 func transformed(method, name string, x *mat.Dense, metric distance.Metric) (*mat.Dense, error) {
 	switch metric.(type) {
 	case distance.Cosine, distance.Correlation:
@@ -64,8 +67,8 @@ func transformed(method, name string, x *mat.Dense, metric distance.Metric) (*ma
 	return x, nil
 }
 
-// squaredRadius turns a radius in the metric's units into a squared Euclidean distance of the scaled rows, a little too large: finish looks at the
-// distances themselves.
+// squaredRadius turns a radius in the metric's units into a squared Euclidean distance of the
+// scaled rows, a little too large: finish looks at the distances themselves.
 func squaredRadius(metric distance.Metric, r, scale float64) float64 {
 	switch metric.(type) {
 	case distance.SqEuclidean:
@@ -123,7 +126,8 @@ type leaf struct {
 // leafSize is the most rows a leaf has: few enough to be told apart, enough for a matrix product.
 const leafSize = 192
 
-// buildTree halves the rows, again and again, across the direction from one far row to another. When ctx ends the tree is of no use.
+// buildTree halves the rows, again and again, across the direction from one far row to another.
+// When ctx ends the tree is of no use.
 func buildTree(ctx context.Context, s *space) *tree {
 	t := &tree{space: s, index: make([]int, s.n)}
 	for i := range t.index {
@@ -217,8 +221,8 @@ func (s *search) run(ctx context.Context) error {
 	return parallel.For(ctx, len(s.queries.leaves), 1, func(l, _, _ int) { s.leaf(ctx, l) })
 }
 
-// leaf finds the neighbors of all rows of one leaf: it goes through the leaves of the reference, nearest first, until the next can hold nothing
-// that is wanted.
+// leaf finds the neighbors of all rows of one leaf: it goes through the leaves of the reference,
+// nearest first, until the next can hold nothing that is wanted.
 func (s *search) leaf(ctx context.Context, l int) {
 	q, r := s.queries, s.reference
 	from := q.leaves[l]
@@ -264,8 +268,8 @@ func (s *search) bound(i int) float64 {
 	return min(s.lists[s.queries.index[i]].farthest(s.want), s.radius2)
 }
 
-// compare looks for neighbors of the rows of one leaf among those of another. score = ‖r‖²/2 − q·r orders the r by distance from q; what it puts
-// within reach, rounding allowed for, is measured.
+// compare looks for neighbors of the rows of one leaf among those of another. score = ‖r‖²/2 − q·r
+// orders the r by distance from q; what it puts within reach, rounding allowed for, is measured.
 func (s *search) compare(from, to leaf, scores []float64) {
 	q, r := s.queries, s.reference
 	rows, columns, d := from.hi-from.lo, to.hi-to.lo, q.d

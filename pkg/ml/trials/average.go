@@ -21,10 +21,11 @@ type Averages struct {
 	Of      []int      // the condition of each trial
 }
 
-// Average averages the trials of each condition. Conditions are all combinations of the levels of the named
-// factors, of all factors if none is named: the last factor's level changes fastest. Trials may differ
-// in length, and values may be missing: a mean is that of the values there are, and NaN where there are
-// none. The error is ml.ErrParameter for a name that no factor has, or that stands twice.
+// Average averages the trials of each condition. Conditions are all combinations of the levels of
+// the named factors, of all factors if none is named: the last factor's level changes fastest.
+// Trials may differ in length, and values may be missing: a mean is that of the values there are,
+// and NaN where there are none. The error is ml.ErrParameter for a name that no factor has, or that
+// stands twice.
 func (t *Trials) Average(factors ...string) (*Averages, error) {
 	const method = "trials.Average"
 	a := &Averages{Factors: t.Factors}
@@ -75,14 +76,15 @@ func names(factors []Factor) (out []string) {
 }
 
 // Marginal returns, for every condition and step, the part of the means that depends on the named
-// factors together and on no fewer of them; Time may be one of them. In the shape of Mean, these parts
-// for all sets of factors and Time add up to Mean and are orthogonal to each other, variable by variable:
-// the analysis of variance of a balanced design, in which each condition counts once, however many
-// trials it has. With no names it is the mean over all conditions and steps. Demixed PCA (Kobak et al.,
+// factors together and on no fewer of them; Time may be one of them. In the shape of Mean, these
+// parts for all sets of factors and Time add up to Mean and are orthogonal to each other, variable
+// by variable: the analysis of variance of a balanced design, in which each condition counts once,
+// however many trials it has. With no names it is the mean over all conditions and steps. Demixed
+// PCA (Kobak et al.,
 // 2016) takes a decision's part to be Marginal("decision") + Marginal("decision", Time).
 //
-// The error is ml.ErrParameter for a name that no factor has, or that stands twice, and ml.ErrNotFinite
-// where Mean has a NaN: a condition that no trial stands for, at some step.
+// The error is ml.ErrParameter for a name that no factor has, or that stands twice, and
+// ml.ErrNotFinite where Mean has a NaN: a condition that no trial stands for, at some step.
 func (a *Averages) Marginal(factors ...string) (*mat.Dense, error) {
 	const method = "trials.Marginal"
 	rows, d := a.Mean.Dims()
@@ -105,7 +107,8 @@ func (a *Averages) Marginal(factors ...string) (*mat.Dense, error) {
 		}
 		named[f] = true
 	}
-	// Axis by axis: of a factor that is named what differs from its mean is kept, of another its mean.
+	// Axis by axis: of a factor that is named what differs from its mean is kept, of another its
+	// mean.
 	part := mat.DenseCopyOf(a.Mean)
 	stride := rows
 	for axis, size := range sizes {

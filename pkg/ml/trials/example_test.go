@@ -7,7 +7,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Four trials of one neuron under two stimuli: what depends on the stimulus, and what on time alone.
+// Four trials of one neuron under two stimuli: what depends on the stimulus, and what on time
+// alone.
 func ExampleTrials_Average() {
 	data, err := trials.New([]mat.Matrix{
 		mat.NewDense(2, 1, []float64{1, 3}), mat.NewDense(2, 1, []float64{1, 5}),

@@ -48,8 +48,8 @@ func (t *Trials) Except(trials []int) (*Trials, error) {
 	return t.Select(rest)
 }
 
-// Window returns the steps from lo to hi−1 of every trial. The error is ml.ErrParameter for a window
-// that is empty or reaches beyond a trial.
+// Window returns the steps from lo to hi−1 of every trial. The error is ml.ErrParameter for a
+// window that is empty or reaches beyond a trial.
 func (t *Trials) Window(lo, hi int) (*Trials, error) {
 	const method = "trials.Window"
 	if lo < 0 || hi <= lo {
@@ -66,8 +66,8 @@ func (t *Trials) Window(lo, hi int) (*Trials, error) {
 	return New(series, t.Factors...)
 }
 
-// Folds deals the trials at random into folds for cross-validation, as equal in number as can be, and within
-// each condition too. The error is ml.ErrParameter for a count outside of 2..Len().
+// Folds deals the trials at random into folds for cross-validation, as equal in number as can be,
+// and within each condition too. The error is ml.ErrParameter for a count outside of 2..Len().
 //
 //	for _, fold := range folds {
 //		train, err := t.Except(fold)
@@ -92,8 +92,8 @@ func (t *Trials) Folds(count int, seed uint64) ([][]int, error) {
 	return folds, nil
 }
 
-// cells numbers the conditions that some factors define, the last factor's level changing fastest, and
-// returns that of each trial.
+// cells numbers the conditions that some factors define, the last factor's level changing fastest,
+// and returns that of each trial.
 func (t *Trials) cells(factors []Factor) (cells int, of []int) {
 	cells, of = 1, make([]int, t.Len())
 	for _, f := range factors {

@@ -14,25 +14,27 @@ import (
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-// Trials are recordings of the same d variables. Their steps stand one behind the other in X, one a row;
-// trial k has the rows from Start[k] to Start[k+1]−1. Steps are equally far apart in time.
+// Trials are recordings of the same d variables. Their steps stand one behind the other in X, one a
+// row; trial k has the rows from Start[k] to Start[k+1]−1. Steps are equally far apart in time.
 //
-// A NaN says that a value is missing: a step that was lost is a row of NaN, a variable that a session
-// did not record is a column of NaN in its trials. What can't do without them says so with Complete.
+// A NaN says that a value is missing: a step that was lost is a row of NaN, a variable that a
+// session did not record is a column of NaN in its trials. What can't do without them says so with
+// Complete.
 //
-// Trials are a mat.Matrix, that of X, so that a Fit(ctx, x) takes them: a method that knows trials looks for
-// a *Trials and respects where one ends; to others it is a matrix. A plain matrix is one trial (Of).
+// Trials are a mat.Matrix, that of X, so that a Fit(ctx, x) takes them: a method that knows trials
+// looks for a *Trials and respects where one ends; to others it is a matrix. A plain matrix is one
+// trial (Of).
 //
-// New, Cut and Around check what they are given. A value put together by hand must pass Check; the other
-// methods take that for granted. None of them changes its trials.
+// New, Cut and Around check what they are given. A value put together by hand must pass Check; the
+// other methods take that for granted. None of them changes its trials.
 type Trials struct {
 	X       *mat.Dense // N×d, N steps in all
 	Start   []int      // length trials+1, from 0 to N
 	Factors []Factor   // what is known of each trial; nil for nothing
 }
 
-// A Factor is one of the things that define a condition, such as the stimulus or the decision: trial k
-// has the level Levels[Of[k]].
+// A Factor is one of the things that define a condition, such as the stimulus or the decision:
+// trial k has the level Levels[Of[k]].
 type Factor struct {
 	Name   string
 	Levels []string
@@ -53,10 +55,10 @@ func NewFactor(name string, labels []string) Factor {
 	return f
 }
 
-// New puts series together, each T×d with steps in rows and a T of its own, and copies them. The errors are
-// ml.ErrEmpty for no series, or one without steps, ml.ErrShape for different numbers of variables or a
-// factor of a wrong length, ml.ErrNotFinite for an infinity, and ml.ErrParameter for a factor whose
-// name or levels are not what Check asks for.
+// New puts series together, each T×d with steps in rows and a T of its own, and copies them. The
+// errors are ml.ErrEmpty for no series, or one without steps, ml.ErrShape for different numbers of
+// variables or a factor of a wrong length, ml.ErrNotFinite for an infinity, and ml.ErrParameter for
+// a factor whose name or levels are not what Check asks for.
 func New(series []mat.Matrix, factors ...Factor) (*Trials, error) {
 	const method = "trials.New"
 	if len(series) == 0 {
@@ -90,8 +92,8 @@ func New(series []mat.Matrix, factors ...Factor) (*Trials, error) {
 	return t, nil
 }
 
-// Cut cuts a series of N steps into trials of the given lengths, which must add up to N, and copies it.
-// The errors are those of New.
+// Cut cuts a series of N steps into trials of the given lengths, which must add up to N, and copies
+// it. The errors are those of New.
 func Cut(x mat.Matrix, lengths []int, factors ...Factor) (*Trials, error) {
 	const method = "trials.Cut"
 	n, _, err := ml.Size(method, x)
@@ -111,9 +113,9 @@ func Cut(x mat.Matrix, lengths []int, factors ...Factor) (*Trials, error) {
 	return t, nil
 }
 
-// Around cuts a trial of a series around each of some events: the steps from before steps before it to
-// after−1 steps after it, before+after in all. Trials may overlap. Beside the errors of New there is
-// ml.ErrParameter for a trial that would begin before the series or end after it.
+// Around cuts a trial of a series around each of some events: the steps from before steps before it
+// to after−1 steps after it, before+after in all. Trials may overlap. Beside the errors of New
+// there is ml.ErrParameter for a trial that would begin before the series or end after it.
 func Around(x mat.Matrix, events []int, before, after int, factors ...Factor) (*Trials, error) {
 	const method = "trials.Around"
 	n, d, err := ml.Size(method, x)
@@ -145,8 +147,8 @@ func Around(x mat.Matrix, events []int, before, after int, factors ...Factor) (*
 	return t, nil
 }
 
-// Of returns a matrix as trials: what it is, if it is *Trials that pass Check, and one trial that shares
-// its memory where it can otherwise. A method that knows trials begins with it.
+// Of returns a matrix as trials: what it is, if it is *Trials that pass Check, and one trial that
+// shares its memory where it can otherwise. A method that knows trials begins with it.
 func Of(method string, x mat.Matrix) (*Trials, error) {
 	if t, ok := x.(*Trials); ok {
 		return t, t.Check(method)
@@ -165,8 +167,8 @@ func Of(method string, x mat.Matrix) (*Trials, error) {
 
 // Check reports what makes trials that were put together by hand none: ml.ErrEmpty without a step,
 // ml.ErrShape where slices do not fit each other or a trial has no steps, ml.ErrNotFinite for an
-// infinity (with its trial, step and variable), and ml.ErrParameter for a factor without a name, with
-// one that another has, or with a level that is not among its own.
+// infinity (with its trial, step and variable), and ml.ErrParameter for a factor without a name,
+// with one that another has, or with a level that is not among its own.
 func (t *Trials) Check(method string) error {
 	if t == nil {
 		return ml.Empty(method, "the trials are nil")

@@ -42,7 +42,8 @@ func drawn(t *rapid.T) *trials.Trials {
 	return cut
 }
 
-// The parts of the means add up to the means, are orthogonal, and have no mean along a factor that they are named for.
+// The parts of the means add up to the means, are orthogonal, and have no mean along a factor that
+// they are named for.
 func TestMarginalsDecompose(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, err := drawn(t).Average()
@@ -192,7 +193,8 @@ func TestStackAndBack(t *testing.T) {
 	})
 }
 
-// Every trial is in one fold, folds and conditions are balanced to one trial, and Except is what Select leaves.
+// Every trial is in one fold, folds and conditions are balanced to one trial, and Except is what
+// Select leaves.
 func TestFolds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data := drawn(t)
