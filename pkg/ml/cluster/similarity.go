@@ -49,18 +49,17 @@ type GaussianGraph struct {
 
 // Graph joins near rows.
 func (s NearestNeighbors) Graph(ctx context.Context, x mat.Matrix) (*Adjacency, error) {
-	dense, err := ml.Dense("cluster.NearestNeighbors", x)
+	n, _, err := ml.Size("cluster.NearestNeighbors", x)
 	if err != nil {
 		return nil, err
 	}
 	if s.K < 0 {
 		return nil, ml.BadParameter("cluster.NearestNeighbors", "K", s.K, "0 (for 10) or more")
 	}
-	n, _ := dense.Dims()
 	if n == 1 {
 		return &Adjacency{csr.Matrix{Columns: 1, Start: []int{0, 0}}}, ctx.Err()
 	}
-	g, err := neighbors.KNN{K: min(cmp.Or(s.K, 10), n-1), Metric: s.Metric}.Fit(ctx, dense)
+	g, err := neighbors.KNN{K: min(cmp.Or(s.K, 10), n-1), Metric: s.Metric}.Fit(ctx, x)
 	if err != nil {
 		return nil, err
 	}

@@ -66,11 +66,17 @@ func init() { ml.Register[SpectralModel]("cluster.SpectralModel") }
 func (s Spectral) Fit(ctx context.Context, x mat.Matrix) (*SpectralModel, error) {
 	a, ok := x.(*Adjacency)
 	if !ok {
-		dense, err := ml.Dense("cluster.Spectral", x)
+		if _, isSparse := x.(*csr.Matrix); !isSparse { // which the graph checks, and need not make dense
+			dense, err := ml.Dense("cluster.Spectral", x)
+			if err != nil {
+				return nil, err
+			}
+			x = dense
+		}
+		n, _, err := ml.Size("cluster.Spectral", x)
 		if err != nil {
 			return nil, err
 		}
-		n, _ := dense.Dims()
 		if err := s.check(n); err != nil {
 			return nil, err
 		}
@@ -78,7 +84,7 @@ func (s Spectral) Fit(ctx context.Context, x mat.Matrix) (*SpectralModel, error)
 		if graph == nil {
 			graph = NearestNeighbors{}
 		}
-		if a, err = graph.Graph(ctx, dense); err != nil {
+		if a, err = graph.Graph(ctx, x); err != nil {
 			return nil, err
 		}
 	}

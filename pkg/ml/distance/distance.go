@@ -10,6 +10,7 @@ package distance
 
 import (
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -63,16 +64,27 @@ func kernelOf(m Metric) kernel {
 type Rows struct {
 	kernel kernel
 	x, y   *mat.Dense
+	sparse *sparseRows // instead of these
 }
 
 // NewRows prepares the rows of x (n×d) and y (m×d) for a metric; a nil y means x, a nil metric
-// Euclidean. The errors are those of ml.Dense, ml.ErrShape for unequal numbers of columns, and what
-// the metric can't measure, such as the angle of a row of zeros.
+// Euclidean. Where either is a *csr.Matrix and the metric is Sparse, rows are measured by their entries
+// and nothing becomes dense. The errors are those of ml.Dense, ml.ErrShape for unequal numbers of
+// columns, and what the metric can't measure, such as the angle of a row of zeros.
 func NewRows(metric Metric, x, y mat.Matrix) (*Rows, error) {
 	return newRows("distance.NewRows", metric, x, y)
 }
 
 func newRows(method string, metric Metric, x, y mat.Matrix) (*Rows, error) {
+	_, sx := x.(*csr.Matrix)
+	_, sy := y.(*csr.Matrix)
+	if (sx || sy) && Sparse(metric) {
+		s, err := newSparseRows(method, metric, x, y)
+		if err != nil {
+			return nil, err
+		}
+		return &Rows{sparse: s}, nil
+	}
 	k := kernelOf(metric)
 	prepare := func(x mat.Matrix) (*mat.Dense, error) {
 		dense, err := ml.Dense(method, x)
@@ -101,6 +113,9 @@ func newRows(method string, metric Metric, x, y mat.Matrix) (*Rows, error) {
 
 // Dims returns the numbers of rows n and m.
 func (r *Rows) Dims() (n, m int) {
+	if r.sparse != nil {
+		return r.sparse.x.Rows(), r.sparse.y.Rows()
+	}
 	n, _ = r.x.Dims()
 	m, _ = r.y.Dims()
 	return n, m
@@ -109,6 +124,10 @@ func (r *Rows) Dims() (n, m int) {
 // From sets dst[k] to the distance of row i of x from row lo+k of y.
 func (r *Rows) From(dst []float64, i, lo int) {
 	if len(dst) == 0 {
+		return
+	}
+	if r.sparse != nil {
+		r.sparse.from(dst, i, lo)
 		return
 	}
 	_, d := r.y.Dims()

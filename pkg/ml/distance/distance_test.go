@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
@@ -373,5 +374,78 @@ func TestPrecomputed(t *testing.T) {
 	}
 	if got, err := distance.Table(t.Context(), "x", want); err != nil || !mat.Equal(got, want) {
 		t.Errorf("Table gives %v, %v", got, err)
+	}
+}
+
+// Of sparse rows every metric gives what it gives of the dense ones.
+func TestSparseRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, m, d := rapid.IntRange(1, 9).Draw(t, "n"), rapid.IntRange(1, 9).Draw(t, "m"), rapid.IntRange(2, 12).Draw(t, "d")
+		draw := func(n int) (*mat.Dense, *csr.Matrix) {
+			x := mat.NewDense(n, d, nil)
+			for i := range n {
+				x.Set(i, rapid.IntRange(0, d-1).Draw(t, "place"), 1.5) // no row of zeros, which has no direction
+				for range rapid.IntRange(0, 4).Draw(t, "more") {
+					x.Set(i, rapid.IntRange(0, d-1).Draw(t, "j"), float64(rapid.IntRange(1, 3).Draw(t, "v")))
+				}
+			}
+			s, err := csr.FromDense(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return x, s
+		}
+		x, sx := draw(n)
+		y, sy := draw(m)
+		ctx := context.Background()
+		for name, metric := range metrics {
+			if !distance.Sparse(metric) {
+				continue
+			}
+			want, err := distance.Cross(ctx, x, y, metric)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pair := range [][2]mat.Matrix{{sx, sy}, {x, sy}, {sx, y}} {
+				if got, err := distance.Cross(ctx, pair[0], pair[1], metric); err != nil || !mat.EqualApprox(got, want, 1e-12) {
+					t.Fatalf("%s: %v, %v, want %v", name, got, err, want)
+				}
+			}
+			within, err := distance.Pairwise(ctx, x, metric)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := distance.Pairwise(ctx, sx, metric); err != nil || !mat.EqualApprox(got, within, 1e-12) {
+				t.Fatalf("%s: %v, %v, want %v", name, got, err, within)
+			}
+		}
+	})
+}
+
+// A sparse matrix that would take terabytes as a dense one is measured all the same, and what is wrong with one is said.
+func TestSparseRowsOfManyColumns(t *testing.T) {
+	x, err := csr.FromTriplets(3, 1e12, []int{0, 1, 1}, []int{5, 5, 9e11}, []float64{3, 3, 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := distance.Pairwise(t.Context(), x, nil); err != nil || got.At(0, 1) != 4 || got.At(0, 2) != 3 || got.At(1, 2) != 5 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for name, c := range map[string]struct {
+		metric distance.Metric
+		x, y   mat.Matrix
+		want   error
+		says   string
+	}{
+		"zeros":       {distance.Cosine{}, x, nil, ml.ErrParameter, "row 2"},
+		"correlation": {distance.Correlation{}, x, nil, ml.ErrShape, "sparse"},
+		"columns":     {nil, x, mat.NewDense(1, 2, nil), ml.ErrShape, "2"},
+		"broken":      {nil, &csr.Matrix{Columns: 2, Start: []int{0, 1}, Index: []int{3}, Value: []float64{1}}, nil, ml.ErrParameter, "a column in row 0"},
+		"Minkowski":   {distance.Minkowski{R: -1}, x, nil, ml.ErrParameter, "Minkowski.R"},
+		"nil":         {nil, (*csr.Matrix)(nil), nil, ml.ErrEmpty, "nil"},
+	} {
+		if _, err := distance.NewRows(c.metric, c.x, c.y); !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %v and %q", name, err, c.want, c.says)
+		}
 	}
 }

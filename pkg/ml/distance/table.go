@@ -123,7 +123,12 @@ func tooLarge(method string, n, m int) error {
 // is wanted of it, and the column at which that begins.
 func (r *Rows) fill(ctx context.Context, method string, where func(i, lo, hi int) (part []float64, from int)) error {
 	n, m := r.Dims()
-	_, d := r.x.Dims()
+	d := 1
+	if r.sparse == nil {
+		_, d = r.x.Dims()
+	} else {
+		d += r.sparse.y.NNZ() / m
+	}
 	const tall = 32 // rows of x in a tile
 	wide := max(8, 16384/d)
 	across := parallel.Chunks(m, wide)

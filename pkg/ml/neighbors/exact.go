@@ -8,6 +8,7 @@ import (
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
 )
@@ -19,7 +20,8 @@ import (
 // product, and not at all where the triangle inequality shows it to be too far; whatever the
 // product finds near is measured again from the differences, so that a result has all its digits.
 // It costs O(n²d) at worst and much less where the data has few dimensions or lies in clumps. Any
-// other metric is computed for all pairs.
+// other metric is computed for all pairs, and so are sparse rows (*csr.Matrix), which stay sparse where
+// the metric is distance.Sparse.
 type KNN struct {
 	K      int             // neighbors of a row, itself not counted, 1 ≤ K < n
 	Metric distance.Metric // nil means Euclidean
@@ -35,36 +37,36 @@ type Within struct {
 // ml.ErrParameter for K outside 1..n−1, what the metric can't measure, and ctx.Err().
 func (k KNN) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	const method = "neighbors.KNN"
-	dense, err := ml.Dense(method, x)
+	rows, err := input(method, x, k.Metric)
 	if err != nil {
 		return nil, err
 	}
-	if n, _ := dense.Dims(); k.K < 1 || k.K >= n {
+	if n, _ := rows.Dims(); k.K < 1 || k.K >= n {
 		return nil, ml.BadParameter(method, "K", k.K, fmt.Sprintf("1 ≤ K < n = %d, the number of rows", n))
 	}
-	return find(ctx, method, dense, nil, k.Metric, limit{k: k.K, radius: math.Inf(1)})
+	return find(ctx, method, rows, nil, k.Metric, limit{k: k.K, radius: math.Inf(1)})
 }
 
 // Query returns the K nearest rows of x (n×d) for each row of y (m×d), 1 ≤ K ≤ n; a row of y that
 // is also one of x finds itself.
 func (k KNN) Query(ctx context.Context, x, y mat.Matrix) (*Graph, error) {
 	const method = "neighbors.KNN.Query"
-	dense, err := ml.Dense(method, x)
+	rows, err := input(method, x, k.Metric)
 	if err != nil {
 		return nil, err
 	}
-	queries, err := ml.Dense(method, y)
+	queries, err := input(method, y, k.Metric)
 	if err != nil {
 		return nil, err
 	}
-	n, d := dense.Dims()
+	n, d := rows.Dims()
 	if _, c := queries.Dims(); c != d {
 		return nil, ml.BadShape(method, "y has %d columns and x has %d, want as many", c, d)
 	}
 	if k.K < 1 || k.K > n {
 		return nil, ml.BadParameter(method, "K", k.K, fmt.Sprintf("1 ≤ K ≤ n = %d, the number of rows of x", n))
 	}
-	return find(ctx, method, dense, queries, k.Metric, limit{k: k.K, radius: math.Inf(1)})
+	return find(ctx, method, rows, queries, k.Metric, limit{k: k.K, radius: math.Inf(1)})
 }
 
 // Fit returns for each row of x (n×d) the other rows within Radius, which may be none or all of
@@ -72,15 +74,15 @@ func (k KNN) Query(ctx context.Context, x, y mat.Matrix) (*Graph, error) {
 // number.
 func (w Within) Fit(ctx context.Context, x mat.Matrix) (*Graph, error) {
 	const method = "neighbors.Within"
-	dense, err := ml.Dense(method, x)
+	rows, err := input(method, x, w.Metric)
 	if err != nil {
 		return nil, err
 	}
 	if !(w.Radius > 0) || math.IsInf(w.Radius, 1) {
 		return nil, ml.BadParameter(method, "Radius", w.Radius, "a positive number")
 	}
-	n, _ := dense.Dims()
-	return find(ctx, method, dense, nil, w.Metric, limit{k: n, radius: w.Radius})
+	n, _ := rows.Dims()
+	return find(ctx, method, rows, nil, w.Metric, limit{k: n, radius: w.Radius})
 }
 
 // limit is what a search asks for: the k nearest of those within the radius.
@@ -89,14 +91,37 @@ type limit struct {
 	radius float64
 }
 
+// input checks rows. Sparse ones stay what they are where the metric can measure them.
+func input(method string, x mat.Matrix, metric distance.Metric) (mat.Matrix, error) {
+	if m, ok := x.(*csr.Matrix); ok && distance.Sparse(metric) {
+		if _, _, err := ml.Size(method, m); err != nil {
+			return nil, err
+		}
+		return m, m.Check(method)
+	}
+	return ml.Dense(method, x)
+}
+
 // find searches x for the rows near to those of y, or, where y is nil, near to its own.
-func find(ctx context.Context, method string, x, y *mat.Dense, metric distance.Metric, want limit) (*Graph, error) {
-	lists := make([]list, rows(y, x))
-	var err error
+func find(ctx context.Context, method string, x, y mat.Matrix, metric distance.Metric, want limit) (*Graph, error) {
+	of := x
+	if y != nil {
+		of = y
+	}
+	n, _ := of.Dims()
+	lists := make([]list, n)
+	points, isDense := x.(*mat.Dense)
+	queries, areDense := y.(*mat.Dense)
+	tree := isDense && (areDense || y == nil)
 	switch metric.(type) {
 	case nil, distance.Euclidean, distance.SqEuclidean, distance.Cosine, distance.Correlation:
-		err = byTree(ctx, method, x, y, metric, want, lists)
 	default:
+		tree = false
+	}
+	var err error
+	if tree {
+		err = byTree(ctx, method, points, queries, metric, want, lists)
+	} else {
 		err = byTable(ctx, method, x, y, metric, want, lists)
 	}
 	if err != nil {
@@ -128,14 +153,6 @@ func graphOf(ctx context.Context, lists []list) (*Graph, error) {
 		return nil, err
 	}
 	return g, nil
-}
-
-func rows(y, x *mat.Dense) int {
-	if y == nil {
-		y = x
-	}
-	n, _ := y.Dims()
-	return n
 }
 
 // candidate is a row and its distance, or what orders rows alike.
@@ -202,7 +219,7 @@ func (l *list) farthest(want limit) float64 {
 }
 
 // byTable computes all distances, a row at a time.
-func byTable(ctx context.Context, method string, x, y *mat.Dense, metric distance.Metric, want limit, lists []list) error {
+func byTable(ctx context.Context, method string, x, y mat.Matrix, metric distance.Metric, want limit, lists []list) error {
 	var other mat.Matrix
 	first := x
 	if y != nil {
