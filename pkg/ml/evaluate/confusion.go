@@ -3,6 +3,7 @@ package evaluate
 import (
 	"math"
 
+	"github.com/golatent/latent/internal/labelled"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -41,8 +42,8 @@ func Confusion(labels, truth []int) (*ConfusionTable, error) {
 		return nil, err
 	}
 	c := &ConfusionTable{Counts: counts}
-	_, c.Classes = classes(truth)
-	_, c.Clusters = classes(labels)
+	_, c.Classes = labelled.Classes(truth)
+	_, c.Clusters = labelled.Classes(labels)
 	rows, cols := counts.Dims()
 	c.Match = make([]int, cols)
 	total := 0.0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/golatent/latent/internal/labelled"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
@@ -63,13 +64,13 @@ func (p LinearProbe) Fit(ctx context.Context, x mat.Matrix, y []int) (*LinearPro
 	case p.MaxIter < 0:
 		return nil, ml.BadParameter(method, "MaxIter", p.MaxIter, "0 (for 100) or more")
 	}
-	rows, labels, err := labelled(method, x, y)
+	rows, given, err := labelled.Rows(method, x, y)
 	if err != nil {
 		return nil, err
 	}
 	m := &LinearProbeModel{}
 	var of []int
-	if of, m.Classes = classes(labels); len(m.Classes) < 2 {
+	if of, m.Classes = labelled.Classes(given); len(m.Classes) < 2 {
 		return nil, ml.BadParameter(method, "the number of classes", len(m.Classes), "at least 2")
 	}
 	s, err := scaling.Standardize(ctx, rows, false)
@@ -88,48 +89,6 @@ func (p LinearProbe) Fit(ctx context.Context, x mat.Matrix, y []int) (*LinearPro
 	f := newSoftmaxFit(m, rows, of, max(cmp.Or(p.Penalty, 1), 0))
 	err = f.minimize(ctx, cmp.Or(p.MaxIter, 100), m)
 	return m, err
-}
-
-// labelled leaves out rows without a label.
-func labelled(method string, x mat.Matrix, y []int) (*mat.Dense, []int, error) {
-	dense, err := ml.Dense(method, x)
-	if err != nil {
-		return nil, nil, err
-	}
-	n, d := dense.Dims()
-	if len(y) != n {
-		return nil, nil, ml.BadShape(method, "y has length %d, want %d, one a row", len(y), n)
-	}
-	var kept, labels []int
-	for i, v := range y {
-		if v < -1 {
-			return nil, nil, ml.BadParameter(method, fmt.Sprintf("y[%d]", i), v, "a label, 0 or more, or -1 for none")
-		}
-		if v >= 0 {
-			kept, labels = append(kept, i), append(labels, v)
-		}
-	}
-	if len(kept) == 0 {
-		return nil, nil, ml.Empty(method, "no row has a label")
-	}
-	if len(kept) == n {
-		return dense, labels, nil
-	}
-	rows := mat.NewDense(len(kept), d, nil)
-	for k, i := range kept {
-		rows.SetRow(k, dense.RawRowView(i))
-	}
-	return rows, labels, nil
-}
-
-// classes numbers labels in the order of their values.
-func classes(labels []int) (of, names []int) {
-	of, k := index(labels)
-	names = make([]int, k)
-	for i, c := range of {
-		names[c] = labels[i]
-	}
-	return of, names
 }
 
 // Probabilities returns p(y = k | x) of each row of x and each class, n×classes. The errors are
@@ -168,17 +127,17 @@ func (m *LinearProbeModel) Predict(x mat.Matrix) ([]int, error) {
 		return nil, err
 	}
 	n, _ := p.Dims()
-	labels := make([]int, n)
-	for i := range labels {
+	out := make([]int, n)
+	for i := range out {
 		best := 0
 		for c, v := range p.RawRowView(i) {
 			if v > p.At(i, best) {
 				best = c
 			}
 		}
-		labels[i] = m.Classes[best]
+		out[i] = m.Classes[best]
 	}
-	return labels, nil
+	return out, nil
 }
 
 // standardized returns (x − Center)/Scale, bounded where it is beyond all data of the fit.
@@ -211,7 +170,7 @@ type NearestNeighborProbe struct {
 // numbers of columns, ml.ErrParameter for a K outside of 1..n or a label below −1, and ctx.Err().
 func (p NearestNeighborProbe) Predict(ctx context.Context, x mat.Matrix, y []int, z mat.Matrix) ([]int, error) {
 	const method = "evaluate.NearestNeighborProbe"
-	rows, labels, err := labelled(method, x, y)
+	rows, given, err := labelled.Rows(method, x, y)
 	if err != nil {
 		return nil, err
 	}
@@ -231,12 +190,12 @@ func (p NearestNeighborProbe) Predict(ctx context.Context, x mat.Matrix, y []int
 		near, _ := g.Of(i)
 		most := 0
 		for _, j := range near {
-			votes[labels[j]]++
-			most = max(most, votes[labels[j]])
+			votes[given[j]]++
+			most = max(most, votes[given[j]])
 		}
 		for _, j := range near { // nearest first
-			if votes[labels[j]] == most {
-				out[i] = labels[j]
+			if votes[given[j]] == most {
+				out[i] = given[j]
 				break
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/golatent/latent/internal/labelled"
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
@@ -137,7 +138,7 @@ func TestSoftmaxDerivatives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of, _ := classes(y)
+	of, _ := labelled.Classes(y)
 	f := newSoftmaxFit(m, x, of, 2)
 	r := rng.New(1)
 	theta, v := make([]float64, f.k*f.p), make([]float64, f.k*f.p)
