@@ -1,6 +1,7 @@
 package mltest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/golatent/latent/internal/rng"
+	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -117,3 +119,27 @@ func Refused(t testing.TB, what string, err, kind error, says ...string) {
 
 // Err is the error of a call whose value is of no interest.
 func Err[T any](_ T, err error) error { return err }
+
+// Labeled makes a fit to labels one that Run can hold to what all methods promise. A row's label is
+// the third of the circle in which its first two columns point, so that it goes along with the row
+// wherever that is moved, whatever the scale; of the data that Run brings, it is the cluster.
+func Labeled[M any](fit func(ctx context.Context, x mat.Matrix, y []int) (*M, error)) func(ctx context.Context, x mat.Matrix) (*M, error) {
+	return func(ctx context.Context, x mat.Matrix) (*M, error) {
+		n, d, err := ml.Size("labels", x)
+		if err != nil {
+			return fit(ctx, x, nil)
+		}
+		y := make([]int, n)
+		for i := range y {
+			second := 0.0
+			if d > 1 {
+				second = x.At(i, 1)
+			}
+			turn := math.Atan2(second, x.At(i, 0)) / (2 * math.Pi)
+			if !math.IsNaN(turn) { // not of NaN, which is the fit's to name
+				y[i] = int(math.Round(3*turn)+3) % 3
+			}
+		}
+		return fit(ctx, x, y)
+	}
+}
