@@ -9,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"github.com/golatent/latent/pkg/ml/distance"
 	"gonum.org/v1/gonum/mat"
 )
@@ -22,8 +23,9 @@ import (
 // algorithm gives: a point goes to its nearest center, of equally near ones to the first, and a
 // cluster that has lost all its points takes the point that is farthest from its center.
 //
-// One iteration costs O(nKd) at worst, memory O(nd + n). J never rises. The zero value with K set
-// is ready to use.
+// One iteration costs O(nKd) at worst, memory O(nd + n). Of a *csr.Matrix, which stays sparse, an
+// iteration costs O(K·NNZ), and the centers are what is dense. J never rises. The zero value with K
+// set is ready to use.
 type KMeans struct {
 	K        int        // number of clusters, 1 ≤ K ≤ n
 	Start    Start      // how centers are chosen at first; "" means GreedyPlusPlus
@@ -104,6 +106,9 @@ func (k KMeans) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*KMeansMode
 // Labels. The cost is O(nKd).
 func (m *KMeansModel) Predict(x mat.Matrix) ([]int, error) {
 	const method = "cluster.KMeansModel.Predict"
+	if sparse, ok := x.(*csr.Matrix); ok {
+		return m.predictSparse(method, sparse)
+	}
 	y, err := ml.Dense(method, x)
 	if err != nil {
 		return nil, err
@@ -147,11 +152,19 @@ func (m *KMeansModel) Transform(x mat.Matrix) (*mat.Dense, error) {
 
 func (k KMeans) check(ctx context.Context, x mat.Matrix) (*points, error) {
 	const method = "cluster.KMeans"
-	y, err := ml.Dense(method, x)
+	sparse, isSparse := x.(*csr.Matrix)
+	prepare := func(init *mat.Dense) (*points, error) { return sparsePoints(ctx, method, sparse, init) }
+	if !isSparse {
+		y, err := ml.Dense(method, x)
+		if err != nil {
+			return nil, err
+		}
+		prepare = func(init *mat.Dense) (*points, error) { return center(ctx, y, init), ctx.Err() }
+	}
+	n, d, err := ml.Size(method, x)
 	if err != nil {
 		return nil, err
 	}
-	n, d := y.Dims()
 	if err := checkK(method, k.K, n); err != nil {
 		return nil, err
 	}
@@ -164,7 +177,7 @@ func (k KMeans) check(ctx context.Context, x mat.Matrix) (*points, error) {
 		return nil, ml.BadParameter(method, "Start", k.Start, "one of "+startNames)
 	}
 	if k.Init == nil {
-		return center(ctx, y, nil), ctx.Err()
+		return prepare(nil)
 	}
 	init, err := ml.Dense(method+": Init", k.Init)
 	if err != nil {
@@ -173,9 +186,12 @@ func (k KMeans) check(ctx context.Context, x mat.Matrix) (*points, error) {
 	if r, c := init.Dims(); r != k.K || c != d {
 		return nil, ml.BadShape(method, "Init is %d×%d, want K×d = %d×%d", r, c, k.K, d)
 	}
-	p := center(ctx, y, init)
+	p, err := prepare(init)
+	if err != nil {
+		return nil, err
+	}
 	p.init = p.shifted(init)
-	return p, ctx.Err()
+	return p, nil
 }
 
 func (k KMeans) restarts() int {
@@ -198,6 +214,9 @@ type step struct {
 // iterate is Lloyd's algorithm from start r: assign, update, until no label changes. Each step
 // yields the means of the partition and their distortion.
 func (k KMeans) iterate(ctx context.Context, p *points, r int) iter.Seq[*step] {
+	if p.sparse != nil {
+		return k.iterateSparse(ctx, p, r)
+	}
 	return func(yield func(*step) bool) {
 		labels := make([]int, p.n)
 		a := newAssignment(p, nil, labels)

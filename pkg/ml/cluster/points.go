@@ -11,6 +11,7 @@ import (
 
 	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/csr"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -20,12 +21,13 @@ func sprintf(format string, args ...any) string { return fmt.Sprintf(format, arg
 // digits far from it, and scaled by a power of two, which changes no digit and keeps squares of
 // 1e±150 in range.
 type points struct {
-	x     *mat.Dense // n×d, contiguous
-	norms []float64  // squared, of the rows
-	n, d  int
-	shift []float64 // x = (original·scale) − shift
-	scale float64
-	init  *mat.Dense // given centers, shifted likewise
+	x      *mat.Dense  // n×d, contiguous
+	sparse *csr.Matrix // instead of x, only scaled
+	norms  []float64   // squared, of the rows
+	n, d   int
+	shift  []float64 // x = (original·scale) − shift
+	scale  float64
+	init   *mat.Dense // given centers, shifted likewise
 }
 
 // center prepares the rows of x, moved to their mean; other, if there, is compared with them, and
