@@ -3,6 +3,7 @@ package text
 import (
 	"fmt"
 
+	"github.com/golatent/latent/internal/customgrad"
 	"github.com/golatent/latent/internal/fixed"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"github.com/golatent/latent/pkg/ml/neural/layers"
@@ -129,7 +130,7 @@ func (n *recurrent) layer(s *model.Scope, fromInput, candidates *graph.Node) *gr
 	if candidates != nil {
 		masks = append(masks, candidates)
 	}
-	return withGradient(in, func(in []*graph.Node) *graph.Node {
+	return customgrad.Apply(in, func(in []*graph.Node) *graph.Node {
 		carry := []*graph.Node{zero}
 		if n.cell == LSTM {
 			carry = append(carry, zero)

@@ -8,33 +8,6 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// withGradient is f of in, with the gradient that vjp says: v is the gradient of what comes after
-// with regard to f's result, and vjp returns that with regard to each of in. Both are given in's
-// values.
-func withGradient(in []*graph.Node, f func(in []*graph.Node) *graph.Node, vjp func(in []*graph.Node, v *graph.Node) []*graph.Node) *graph.Node {
-	values, grads := make([]*graph.Node, len(in)), make([]*graph.Node, len(in))
-	var path *graph.Node // a scalar 0 by which autodiff finds its way to every input
-	for i, x := range in {
-		values[i] = graph.StopGradient(x)
-		first := make([]graph.SliceAxisSpec, x.Rank())
-		for k := range first {
-			first[k] = graph.AxisElem(0)
-		}
-		replaced := graph.IdentityWithCustomGradient(x, func(_, _ *graph.Node) *graph.Node { return grads[i] })
-		none := graph.MulScalar(graph.Reshape(graph.Slice(replaced, first...)), 0)
-		if path == nil {
-			path = none
-		} else {
-			path = graph.Add(path, none)
-		}
-	}
-	// Autodiff comes here first, and to the inputs, which were built before, when it has been here.
-	return graph.IdentityWithCustomGradient(graph.Add(f(values), path), func(_, v *graph.Node) *graph.Node {
-		grads = vjp(values, v)
-		return v
-	})
-}
-
 // scan calls step for one place of the first axis of all xs after another, with what the step
 // before said to carry, and stacks what the steps put out. fixed goes to every step as it is. A
 // step makes no constants, see number.
