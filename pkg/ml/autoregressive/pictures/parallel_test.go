@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -151,48 +150,11 @@ func TestParallelMultiscaleConformance(t *testing.T) {
 	mltest.Run(t, mltest.Method[ParallelMultiscaleModel]{Fit: o.Fit, Iterate: o.Iterate, Data: check.Symbols(5, 20, 4, 2)})
 }
 
-// A training that was cut off goes on from its checkpoint to the same weights and the same losses,
-// validation's included.
-func TestParallelMultiscaleResumes(t *testing.T) {
-	x := check.Symbols(6, 30, 16, 2)
-	o := smallParallel(40)
-	o.Dropout, o.Train.Batch, o.Train.Report, o.Train.Holdout, o.Train.EMA = 0.2, 10, 5, 0.2, 0.9
-	whole := mustParallel(t, o, x)
-	o.Train.Checkpoint = filepath.Join(t.TempDir(), "part.zip")
-	watched, _ := check.Stopping(t, 15)
-	if part, err := o.Fit(watched, x); !errors.Is(err, context.Canceled) || part == nil || len(part.History.Steps) >= len(whole.History.Steps) {
-		t.Fatalf("a cancelled training gives %v and %v", part, err)
-	}
-	again := mustParallel(t, o, x)
-	for i, v := range whole.Weights.Values {
-		if !mat.Equal(v, again.Weights.Values[i]) {
-			t.Errorf("weights %s differ after a kill", whole.Weights.Names[i])
-		}
-	}
-	if !slices.Equal(whole.History.Loss, again.History.Loss) || !slices.Equal(whole.History.Validation, again.History.Validation) {
-		t.Errorf("losses %v and %v after a kill, %v and %v without", again.History.Loss, again.History.Validation, whole.History.Loss, whole.History.Validation)
-	}
-	o.Groups = []int{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1}
-	if _, err := o.Fit(t.Context(), x); !errors.Is(err, ml.ErrFormat) {
-		t.Errorf("the checkpoint of a model of other groups: %v", err)
-	}
-}
-
-// Fit and Draw end with their context within 100 ms, with the model and the pictures so far.
-func TestParallelMultiscaleCancelled(t *testing.T) {
-	t.Setenv("GOMLX_BACKEND", "go")
-	o := smallParallel(1 << 30)
-	o.Train.Report, o.Train.Batch = 5, 10
-	x := check.Symbols(1, 30, 16, 2)
-	m := check.Stopped(t, 10, func(ctx context.Context) (*ParallelMultiscaleModel, error) {
-		return o.Fit(ctx, x)
-	}, func(m *ParallelMultiscaleModel) neural.History { return m.History })
-	if _, err := m.LogProb(t.Context(), x); err != nil {
-		t.Errorf("the model so far: %v", err)
-	}
+// A drawing ends with its context between two groups, with the pictures so far.
+func TestParallelDrawingIsCancelled(t *testing.T) {
+	m := mustParallel(t, smallParallel(2), check.Symbols(1, 30, 16, 2))
 	drawing, end := context.WithCancel(t.Context())
 	defer end()
-	var asked time.Time
 	passes := 0
 	for s, err := range m.Draw(drawing, 3, 1) {
 		passes++
@@ -204,12 +166,8 @@ func TestParallelMultiscaleCancelled(t *testing.T) {
 		}
 		switch {
 		case err == nil && passes == 2:
-			asked = time.Now()
 			end()
 		case passes == 3:
-			if late := time.Since(asked); late > 100*time.Millisecond {
-				t.Errorf("a drawing took %v to end", late)
-			}
 			if !errors.Is(err, context.Canceled) || there != 2 { // the first two groups of 4×4 have a pixel each
 				t.Errorf("a drawing cancelled after two groups gives %d pixels and %v", there, err)
 			}
@@ -220,17 +178,6 @@ func TestParallelMultiscaleCancelled(t *testing.T) {
 	if passes != 3 {
 		t.Errorf("a drawing cancelled after its second group yields %d times", passes)
 	}
-}
-
-func TestParallelMultiscaleOnBothBackends(t *testing.T) {
-	x := check.Symbols(9, 32, 16, 2)
-	o := smallParallel(9)
-	o.Train.Holdout = 0.25
-	fit := mustParallel(t, o, x)
-	if v := fit.History.Validation; len(v) != 9 || v[8] < 5 || v[8] > 20 {
-		t.Errorf("validation losses of 16 random bits: %v", v)
-	}
-	check.SameOnBothBackends(t, x, fit)
 }
 
 func TestParallelMultiscaleRefuses(t *testing.T) {

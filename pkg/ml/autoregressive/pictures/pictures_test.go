@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/golatent/latent/internal/rng"
-	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
 	"github.com/golatent/latent/pkg/ml/mltest"
@@ -401,37 +399,61 @@ func TestPicturesFindStripes(t *testing.T) {
 	}
 }
 
-func TestPicturesOnBothBackends(t *testing.T) {
-	xlatest.Require(t)
-	x := check.Symbols(9, 48, 20, 3)
-	losses := func(backend string, gated bool) []float64 {
-		train := neural.Train{Steps: 20, Batch: 16, LearningRate: 1e-3, Report: 5, Backend: backend}
-		if gated {
-			m, err := PixelCNN{Height: 4, Width: 5, Levels: 3, Gated: true, Channels: 6, Layers: 2, Train: train}.Fit(t.Context(), x)
-			if err != nil {
-				t.Fatal(err)
+func TestPicturesTraining(t *testing.T) {
+	x := check.Symbols(9, 40, 12, 3)
+	small := smallSNAIL(1)
+	for name, run := range map[string]func(t *testing.T){
+		"PixelCNN": func(t *testing.T) {
+			fit := func(channels int) func(context.Context, neural.Train) (*PixelCNNModel, error) {
+				return func(ctx context.Context, t neural.Train) (*PixelCNNModel, error) {
+					return PixelCNN{Height: 3, Width: 4, Levels: 3, Gated: true, Channels: channels, Layers: 1, Train: t}.Fit(ctx, x)
+				}
 			}
-			return m.History.Loss
-		}
-		m, err := PixelCNNPP{Height: 4, Width: 5, Levels: 3, Halvings: 1, Channels: 6, Blocks: 1, Train: train}.Fit(t.Context(), x)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return m.History.Loss
-	}
-	for _, gated := range []bool{true, false} {
-		a, b := losses("go", gated), losses("xla", gated)
-		for i := range a {
-			if math.Abs(a[i]-b[i]) > 2e-4*math.Abs(a[i]) {
-				t.Errorf("gated %v, report %d: loss %v on the Go backend, %v on XLA", gated, i, a[i], b[i])
+			check.Trains(t, x, fit(4), fit(5))
+		},
+		"PixelCNN++": func(t *testing.T) {
+			fit := func(channels int) func(context.Context, neural.Train) (*PixelCNNPPModel, error) {
+				return func(ctx context.Context, t neural.Train) (*PixelCNNPPModel, error) {
+					return PixelCNNPP{Height: 3, Width: 4, Levels: 3, Components: 2, Halvings: 1, Channels: channels, Blocks: 1, Train: t}.Fit(ctx, x)
+				}
 			}
-		}
+			check.Trains(t, x, fit(3), fit(4))
+		},
+		"PixelSNAIL": func(t *testing.T) {
+			fit := func(dropout float64) func(context.Context, neural.Train) (*PixelSNAILModel, error) {
+				return func(ctx context.Context, t neural.Train) (*PixelSNAILModel, error) {
+					o := small
+					o.Height, o.Width, o.Levels, o.Dropout, o.Train = 3, 4, 3, dropout, t
+					return o.Fit(ctx, x)
+				}
+			}
+			check.Trains(t, x, fit(0.2), fit(0.3))
+		},
+		"ParallelMultiscale": func(t *testing.T) {
+			x := check.Symbols(6, 40, 16, 2)
+			fit := func(groups []int) func(context.Context, neural.Train) (*ParallelMultiscaleModel, error) {
+				return func(ctx context.Context, t neural.Train) (*ParallelMultiscaleModel, error) {
+					o := smallParallel(1)
+					o.Dropout, o.Groups, o.Train = 0.2, groups, t
+					return o.Fit(ctx, x)
+				}
+			}
+			check.Trains(t, x, fit(nil), fit([]int{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1}))
+		},
+		"SuperResolution": func(t *testing.T) {
+			x := check.Symbols(6, 40, 8, 2)
+			fit := func(low Lowering) func(context.Context, neural.Train) (*SuperResolutionModel, error) {
+				return func(ctx context.Context, t neural.Train) (*SuperResolutionModel, error) {
+					o := SuperResolution{Low: low, Network: small}
+					o.Network.Height, o.Network.Width, o.Network.Train = 2, 4, t
+					return o.Fit(ctx, x)
+				}
+			}
+			check.Trains(t, x, fit(""), fit(Means))
+		},
+	} {
+		t.Run(name, run)
 	}
-	m, err := PixelCNN{Height: 4, Width: 5, Levels: 3, Channels: 6, Layers: 2, Train: neural.Train{Steps: 5, Backend: "go"}}.Fit(t.Context(), x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check.SameOnBothBackends(t, x, m)
 }
 
 func TestPicturesConformance(t *testing.T) {
@@ -443,39 +465,12 @@ func TestPicturesConformance(t *testing.T) {
 	mltest.Run(t, mltest.Method[PixelCNNPPModel]{Fit: p.Fit, Iterate: p.Iterate, Data: x})
 }
 
-// Killed between two steps and begun again, a training ends at the same weights.
-func TestPicturesResume(t *testing.T) {
-	x := check.Symbols(6, 30, 9, 2)
-	o := PixelCNN{Gated: true, Channels: 4, Layers: 1, Train: neural.Train{Steps: 40, Batch: 10, Report: 5, Backend: "go"}}
-	whole, err := o.Fit(t.Context(), x)
+// A drawing ends with its context, with the pictures so far.
+func TestDrawingIsCancelled(t *testing.T) {
+	m, err := PixelCNNPP{Levels: 3, Components: 2, Channels: 3, Blocks: 1, Train: check.Brief(2)}.Fit(t.Context(), check.Symbols(1, 30, 9, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Train.Checkpoint = filepath.Join(t.TempDir(), "part")
-	watched, _ := check.Stopping(t, 15)
-	if part, err := o.Fit(watched, x); !errors.Is(err, context.Canceled) || part == nil {
-		t.Fatalf("a cancelled training gives %v and %v", part, err)
-	}
-	again, err := o.Fit(t.Context(), x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, v := range whole.Weights.Values {
-		if !mat.Equal(v, again.Weights.Values[i]) {
-			t.Errorf("weights %s differ after a kill", whole.Weights.Names[i])
-		}
-	}
-	o.Channels = 5
-	if _, err := o.Fit(t.Context(), x); !errors.Is(err, ml.ErrFormat) {
-		t.Errorf("another model's checkpoint: %v", err)
-	}
-}
-
-func TestPicturesCancelled(t *testing.T) {
-	o := PixelCNNPP{Levels: 3, Components: 2, Channels: 3, Blocks: 1, Train: neural.Train{Steps: 1 << 30, Batch: 10, Report: 5, Backend: "go"}}
-	m := check.Stopped(t, 10, func(ctx context.Context) (*PixelCNNPPModel, error) {
-		return o.Fit(ctx, check.Symbols(1, 30, 9, 3))
-	}, func(m *PixelCNNPPModel) neural.History { return m.History })
 	drawing, end := context.WithCancel(t.Context())
 	defer end()
 	rows := 0

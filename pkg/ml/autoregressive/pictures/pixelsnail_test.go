@@ -1,7 +1,6 @@
 package pictures
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/golatent/latent/internal/rng"
-	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
 	"github.com/golatent/latent/pkg/ml/mltest"
@@ -208,65 +206,11 @@ func TestAttentionMaps(t *testing.T) {
 	}
 }
 
-func TestPixelSNAILOnBothBackends(t *testing.T) {
-	xlatest.Require(t)
-	x := check.Symbols(9, 32, 9, 2)
-	losses := func(backend string) []float64 {
-		o := smallSNAIL(12)
-		o.Train = neural.Train{Steps: 12, Batch: 16, LearningRate: 0.01, Report: 3, Backend: backend}
-		fit, err := o.Fit(t.Context(), x)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return fit.History.Loss
-	}
-	a, b := losses("go"), losses("xla")
-	for i := range a {
-		if math.Abs(a[i]-b[i]) > 1e-4 {
-			t.Errorf("report %d: loss %v on the Go backend, %v on XLA", i, a[i], b[i])
-		}
-	}
-}
-
 func TestPixelSNAILConformance(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	o := smallSNAIL(4)
 	o.Channels, o.Heads, o.Train.Batch = 2, 1, 5
 	mltest.Run(t, mltest.Method[PixelSNAILModel]{Fit: o.Fit, Iterate: o.Iterate, Data: check.Symbols(5, 20, 4, 2)})
-}
-
-// A training that was cut off goes on from its checkpoint to the same weights.
-func TestPixelSNAILGoesOn(t *testing.T) {
-	t.Setenv("GOMLX_BACKEND", "go")
-	x := check.Symbols(3, 30, 9, 2)
-	o := smallSNAIL(12)
-	o.Dropout, o.Train.Batch, o.Train.Report = 0.2, 10, 3
-	whole := mustSNAIL(t, o, x)
-	o.Train.Checkpoint = t.TempDir() + "/half.zip"
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	for m, err := range o.Iterate(ctx, x) {
-		if m != nil && len(m.History.Steps) == 2 {
-			cancel()
-		}
-		if err != nil && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-	}
-	rest := mustSNAIL(t, o, x)
-	for i, v := range whole.Weights.Values {
-		if !mat.Equal(v, rest.Weights.Values[i]) {
-			t.Fatalf("weights %s differ", whole.Weights.Names[i])
-		}
-	}
-}
-
-func TestPixelSNAILCancelled(t *testing.T) {
-	o := smallSNAIL(1 << 30)
-	o.Train.Report, o.Train.Batch = 5, 5
-	check.Stopped(t, 10, func(ctx context.Context) (*PixelSNAILModel, error) {
-		return o.Fit(ctx, check.Symbols(1, 40, 9, 2))
-	}, func(m *PixelSNAILModel) neural.History { return m.History })
 }
 
 func TestPixelSNAILRefuses(t *testing.T) {

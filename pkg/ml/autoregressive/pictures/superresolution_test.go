@@ -272,12 +272,6 @@ func TestSuperResolutionConformance(t *testing.T) {
 	mltest.Run(t, mltest.Method[SuperResolutionModel]{Fit: o.Fit, Iterate: o.Iterate, Data: check.Symbols(5, 20, 4, 2)})
 }
 
-func TestSuperResolutionOnBothBackends(t *testing.T) {
-	x := check.Symbols(9, 32, 16, 2)
-	fit := mustSuper(t, SuperResolution{Network: smallSNAIL(9)}, x)
-	check.SameOnBothBackends(t, x, fit)
-}
-
 func TestSuperResolutionRefuses(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	x := check.Symbols(1, 10, 16, 2)

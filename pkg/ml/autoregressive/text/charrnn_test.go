@@ -5,16 +5,13 @@ import (
 	"errors"
 	"math"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
-	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
-	"github.com/golatent/latent/pkg/ml/mltest"
+	"github.com/golatent/latent/pkg/ml/mltest/neuraltest"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"gonum.org/v1/gonum/stat"
 	"pgregory.net/rapid"
@@ -181,53 +178,11 @@ func TestCharRNNSamples(t *testing.T) {
 
 func (m *CharRNNModel) symbol(c rune) int { return newVocabulary(m.Vocabulary).symbol[c] }
 
-func TestCharRNNOnBothBackends(t *testing.T) {
-	xlatest.Require(t)
-	for _, c := range []CharRNN{{Cell: GRU, Layers: 2, Embed: 5, Dropout: 0.2, RecurrentDropout: 0.3}, {Cell: LSTM, RecurrentDropout: 0.3}, {Cell: Elman}} {
-		losses := func(backend string) []float64 {
-			c.Hidden, c.Sequence, c.Train = 16, 16, neural.Train{Steps: 20, Batch: 8, Report: 5, Backend: backend}
-			fit, err := withText(c, rhyme).Fit(t.Context(), strings.Repeat(rhyme, 5))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return append(fit.History.Loss, fit.History.Validation...)
-		}
-		mltest.CloseTo(t, string(c.Cell)+" losses", losses("xla"), losses("go"), 1e-4)
-	}
-}
-
 // A text of few windows trains with the defaults too: on all of them in each step.
 func TestCharRNNOfAShortText(t *testing.T) {
 	fit, err := CharRNN{Hidden: 4, Sequence: 40, Train: neural.Train{Steps: 2, Backend: "go"}}.Fit(t.Context(), rhyme)
 	if err != nil || len(fit.History.Loss) != 2 {
 		t.Errorf("%v, %v", fit, err)
-	}
-}
-
-// A training that is cut off goes on from its checkpoint to the very weights of one that was not.
-func TestCharRNNGoesOn(t *testing.T) {
-	text := strings.Repeat(rhyme, 5)
-	c := CharRNN{Hidden: 12, Layers: 2, Dropout: 0.2, RecurrentDropout: 0.3, Sequence: 16, Train: neural.Train{Steps: 40, Batch: 8, Report: 10, EMA: 0.9, Backend: "go"}}
-	whole, err := withText(c, rhyme).Fit(t.Context(), text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Train.Checkpoint = filepath.Join(t.TempDir(), "checkpoint.zip")
-	watched, _ := check.Stopping(t, 20)
-	part, err := withText(c, rhyme).Fit(watched, text)
-	if !errors.Is(err, context.Canceled) || part.Stopped != "" {
-		t.Fatalf("%v, stopped %q", err, part.Stopped)
-	}
-	rest, err := withText(c, rhyme).Fit(t.Context(), text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(rest.Weights, whole.Weights) || !reflect.DeepEqual(rest.History, whole.History) {
-		t.Error("a training that was cut off and went on ends with other numbers than one that was not")
-	}
-	c.Hidden = 13
-	if _, err := withText(c, rhyme).Fit(t.Context(), text); !errors.Is(err, ml.ErrFormat) {
-		t.Errorf("a checkpoint of other options: %v", err)
 	}
 }
 
@@ -308,25 +263,30 @@ func TestCharRNNSensitivity(t *testing.T) {
 	}
 }
 
-func TestCharRNNSaveLoad(t *testing.T) {
+func TestCharRNNTraining(t *testing.T) {
+	text := strings.Repeat(rhyme, 5)
+	for _, c := range []CharRNN{
+		{Cell: GRU, Layers: 2, Embed: 5, Dropout: 0.2, RecurrentDropout: 0.3}, {Cell: LSTM, RecurrentDropout: 0.3}, {Cell: Elman},
+	} {
+		t.Run(string(c.Cell), func(t *testing.T) {
+			fit := func(hidden int) func(context.Context, neural.Train) (*CharRNNModel, error) {
+				return func(ctx context.Context, t neural.Train) (*CharRNNModel, error) {
+					c := withText(c, rhyme)
+					c.Hidden, c.Sequence, c.Train = hidden, 16, t
+					return c.Fit(ctx, text)
+				}
+			}
+			neuraltest.Run(t, neuraltest.Method[CharRNNModel]{
+				Fit: fit(12), Other: fit(13), Train: neural.Train{Batch: 8, EMA: 0.9}, NoHoldout: true,
+				Answer: func(ctx context.Context, m *CharRNNModel) ([]float64, error) { return m.LogProb(ctx, rhyme) },
+			})
+		})
+	}
+}
+
+func TestCharRNNOfOtherWeightsIsRefused(t *testing.T) {
 	fit := randomCharRNN(t)
-	path := filepath.Join(t.TempDir(), "charrnn.zip")
-	if err := ml.Save(path, fit); err != nil {
-		t.Fatal(err)
-	}
-	again, err := ml.Load[CharRNNModel](path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := fit.LogProb(t.Context(), "abba é")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := again.LogProb(t.Context(), "abba é"); err != nil || !reflect.DeepEqual(a, b) {
-		t.Errorf("a model that was saved and loaded says something else (%v)", err)
-	}
-	again.Hidden = 9
-	broken := &CharRNNModel{Cell: again.Cell, Hidden: 9, Layers: 2, Embed: 4, Vocabulary: again.Vocabulary, Trained: neural.Trained{Weights: again.Weights}}
+	broken := &CharRNNModel{Cell: fit.Cell, Hidden: 9, Layers: 2, Embed: 4, Vocabulary: fit.Vocabulary, Trained: neural.Trained{Weights: fit.Weights}}
 	if _, err := broken.LogProb(t.Context(), "ab"); err == nil || !strings.Contains(err.Error(), "/layer0/recurrent") {
 		t.Errorf("weights that do not fit: %v", err)
 	}
@@ -335,6 +295,21 @@ func TestCharRNNSaveLoad(t *testing.T) {
 	}
 	if err := (&CharRNNModel{Cell: "cell"}).Start().Predict(nil); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("no model at all: %v", err)
+	}
+}
+
+func TestCharRNNVerbsLookAtTheirContext(t *testing.T) {
+	fit := randomCharRNN(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if text, err := fit.Write(ctx, Writing{Length: 100, Temperature: 1, Seed: 1}); !errors.Is(err, context.Canceled) || text != "" {
+		t.Errorf("sampling under a context that has ended: %q, %v", text, err)
+	}
+	if _, err := fit.LogProb(ctx, "abba é"); !errors.Is(err, context.Canceled) {
+		t.Errorf("log p under a context that has ended: %v", err)
+	}
+	if _, _, err := fit.Bits(ctx, strings.NewReader("abba é")); !errors.Is(err, context.Canceled) {
+		t.Errorf("bits under a context that has ended: %v", err)
 	}
 }
 
@@ -401,24 +376,6 @@ func TestCharRNNRefuses(t *testing.T) {
 	}
 	if err := fit.Start().Predict(make([]float64, 3)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("room for three: %v", err)
-	}
-}
-
-func TestCharRNNCancelled(t *testing.T) {
-	c := CharRNN{Hidden: 16, Sequence: 16, Train: neural.Train{Steps: 1 << 30, Batch: 4, Report: 5, Backend: "go"}}
-	fit := check.Stopped(t, 10, func(ctx context.Context) (*CharRNNModel, error) {
-		return c.Fit(ctx, strings.Repeat(rhyme, 5))
-	}, func(m *CharRNNModel) neural.History { return m.History })
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if text, err := fit.Write(ctx, Writing{Length: 100, Temperature: 1, Seed: 1, Prompt: ""}); !errors.Is(err, context.Canceled) || text != "" {
-		t.Errorf("sampling under a context that has ended: %q, %v", text, err)
-	}
-	if _, err := fit.LogProb(ctx, rhyme); !errors.Is(err, context.Canceled) {
-		t.Errorf("log p under a context that has ended: %v", err)
-	}
-	if _, _, err := fit.Bits(ctx, strings.NewReader(rhyme)); !errors.Is(err, context.Canceled) {
-		t.Errorf("bits under a context that has ended: %v", err)
 	}
 }
 

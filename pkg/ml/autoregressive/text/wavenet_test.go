@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
 	"github.com/golatent/latent/pkg/ml/mltest"
@@ -207,16 +206,14 @@ func TestWaveNetConformance(t *testing.T) {
 	mltest.Run(t, mltest.Method[WaveNetModel]{Fit: w.Fit, Iterate: w.Iterate, Data: check.Symbols(5, 50, 4, 3)})
 }
 
-func TestWaveNetOnBothBackends(t *testing.T) {
-	xlatest.Require(t)
-	losses := func(backend string) []float64 {
-		fit, err := onText(t.Context(), WaveNet{Channels: 8, Skip: 8, Dilations: []int{1, 2}, Sequence: 16, Train: neural.Train{Steps: 20, Batch: 8, Report: 5, Backend: backend}}, strings.Repeat(rhyme, 5), "")
-		if err != nil {
-			t.Fatal(err)
+func TestWaveNetTraining(t *testing.T) {
+	x := check.Symbols(5, 40, 6, 3)
+	fit := func(channels int) func(context.Context, neural.Train) (*WaveNetModel, error) {
+		return func(ctx context.Context, t neural.Train) (*WaveNetModel, error) {
+			return WaveNet{Levels: 3, Channels: channels, Skip: 4, Dilations: []int{1, 2}, Train: t}.Fit(ctx, x)
 		}
-		return fit.History.Loss
 	}
-	mltest.CloseTo(t, "losses", losses("xla"), losses("go"), 1e-4)
+	check.Trains(t, x, fit(4), fit(5))
 }
 
 func TestWaveNetRefuses(t *testing.T) {
@@ -243,13 +240,6 @@ func TestWaveNetRefuses(t *testing.T) {
 	if _, err := (&WaveNetModel{Levels: 2, Channels: 4, Skip: 4, Dilations: []int{1}}).LogProb(t.Context(), x); err == nil || !strings.Contains(err.Error(), "no weights") {
 		t.Errorf("a model without weights: %v", err)
 	}
-}
-
-func TestWaveNetCancelled(t *testing.T) {
-	w := WaveNet{Channels: 8, Skip: 8, Dilations: []int{1, 2}, Sequence: 16, Train: neural.Train{Steps: 1 << 30, Batch: 4, Report: 5, Backend: "go"}}
-	check.Stopped(t, 10, func(ctx context.Context) (*WaveNetModel, error) {
-		return onText(ctx, w, strings.Repeat(rhyme, 5), "")
-	}, func(m *WaveNetModel) neural.History { return m.History })
 }
 
 // A thousand characters by a network of the default size, which sees 64 of them: with nothing kept

@@ -3,16 +3,15 @@ package check
 
 import (
 	"context"
-	"errors"
 	"math"
 	"testing"
-	"time"
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml/coding"
 	"github.com/golatent/latent/pkg/ml/mltest"
+	"github.com/golatent/latent/pkg/ml/mltest/neuraltest"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
@@ -47,35 +46,6 @@ func EveryRow(d, levels int) *mat.Dense {
 	return x
 }
 
-// Stopping is a context that ends at a training's first report from a step on, and says when that
-// was.
-func Stopping(t *testing.T, step int) (ctx context.Context, asked *time.Time) {
-	ended, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	asked = new(time.Time)
-	return neural.Watch(ended, func(r neural.Trained) {
-		if r.Steps >= step && asked.IsZero() {
-			*asked = time.Now()
-			cancel()
-		}
-	}), asked
-}
-
-// Stopped holds a training whose context ends at a step to its end within 100 ms, with the model so
-// far: of two reports at least.
-func Stopped[M any](t *testing.T, step int, fit func(context.Context) (*M, error), history func(*M) neural.History) *M {
-	t.Helper()
-	ctx, asked := Stopping(t, step)
-	m, err := fit(ctx)
-	if late := time.Since(*asked); late > 100*time.Millisecond {
-		t.Errorf("it took %v to end", late)
-	}
-	if !errors.Is(err, context.Canceled) || m == nil || len(history(m).Steps) < 2 {
-		t.Fatalf("a cancelled training gives %v and %v", m, err)
-	}
-	return m
-}
-
 // Density is a model that says how likely rows are.
 type Density interface {
 	LogProb(ctx context.Context, x mat.Matrix) ([]float64, error)
@@ -91,14 +61,19 @@ func LogProb(t testing.TB, m any, x mat.Matrix) []float64 {
 	return l
 }
 
-// SameOnBothBackends holds log p of a model on XLA to what it is on the Go backend.
-func SameOnBothBackends(t *testing.T, x mat.Matrix, m Density) {
-	t.Helper()
-	xlatest.Require(t)
-	t.Setenv("GOMLX_BACKEND", "go")
-	onGo := LogProb(t, m, x)
-	t.Setenv("GOMLX_BACKEND", "xla:cpu")
-	mltest.CloseTo(t, "log p on XLA", LogProb(t, m, x), onGo, 1e-4)
+// Trains holds the training of a model of rows to neuraltest. other is fit with another option.
+func Trains[M any, P interface {
+	*M
+	Density
+}](t *testing.T, x *mat.Dense, fit, other func(context.Context, neural.Train) (P, error)) {
+	_, d := x.Dims()
+	plain := func(f func(context.Context, neural.Train) (P, error)) func(context.Context, neural.Train) (*M, error) {
+		return func(ctx context.Context, t neural.Train) (*M, error) { m, err := f(ctx, t); return m, err }
+	}
+	neuraltest.Run(t, neuraltest.Method[M]{
+		Fit: plain(fit), Other: plain(other), Train: neural.Train{Batch: 10, LearningRate: 0.01},
+		Answer: func(ctx context.Context, m *M) ([]float64, error) { return P(m).LogProb(ctx, x.Slice(0, 5, 0, d)) },
+	})
 }
 
 // Backends are those that there are.
