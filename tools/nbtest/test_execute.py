@@ -42,6 +42,7 @@ class Execute(unittest.TestCase):
             self.assertFalse(run.failed)
             fresh = execute.Book(path, self.module)
             self.assertFalse(fresh.stale)
+            self.assertTrue(0 < fresh.seconds < 60)
             self.assertFalse(self.run_quietly(path, check=True)[0].failed)
 
             forged = nbformat.read(path, as_version=4)
