@@ -348,8 +348,8 @@ func randomRotation(k int, seed uint64, path ...int) *mat.Dense {
 	return w
 }
 
-// initialUnmixing checks an unmixing matrix from which the caller wants to start, and returns it orthonormal;
-// without one the start is random.
+// initialUnmixing checks an unmixing matrix from which the caller wants to start, and returns it
+// orthonormal; without one the start is random.
 func initialUnmixing(method string, init *mat.Dense, k int, seed uint64) (*mat.Dense, error) {
 	if init == nil {
 		return randomRotation(k, seed), nil

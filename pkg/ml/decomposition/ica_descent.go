@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// unmixing is an unmixing matrix of whitened signals and what is known there. Gradients are relative,
-// of the loss of (I + D)W or exp(D)W by D at 0, k×k.
+// unmixing is an unmixing matrix of whitened signals and what is known there. Gradients are
+// relative, of the loss of (I + D)W or exp(D)W by D at 0, k×k.
 type unmixing struct {
 	w            *mat.Dense
 	signs        []float64 // those in the loss
@@ -69,8 +69,8 @@ func (d descent) run(ctx context.Context, w *mat.Dense, each func(p *unmixing, i
 		if next == nil {
 			break // nothing is lower, within rounding
 		}
-		// A source may have changed sides, which changes the loss: what was learned of its curvature
-		// is of no use then.
+		// A source may have changed sides, which changes the loss: what was learned of its
+		// curvature is of no use then.
 		if slices.Equal(next.wanted, next.signs) {
 			memory = remember(memory, d.memory, taken, p.gradient, next.gradient)
 		} else if next, err = d.evaluate(ctx, next.w, nil); err != nil {

@@ -81,7 +81,8 @@ type fastICA struct {
 	tol     float64
 }
 
-// fixedPoint is a step of the fixed-point iteration for each row of w, before these are made orthonormal.
+// fixedPoint is a step of the fixed-point iteration for each row of w, before these are made
+// orthonormal.
 func fixedPoint(t *statistics, w *mat.Dense) *mat.Dense {
 	next := mat.DenseCopyOf(t.cross)
 	for i, c := range t.curve {

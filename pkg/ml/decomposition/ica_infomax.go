@@ -31,9 +31,9 @@ type Infomax struct {
 	Seed          uint64
 }
 
-// Fit finds the sources of the rows of x. Loss of the model is −log |det W| − Σ E[log p(y)], but for
-// constants, and Stationarity the largest entry of E[ψ(y)yᵀ] − I. Errors are those of FastICA.Fit;
-// what has not converged is no error, but Converged false.
+// Fit finds the sources of the rows of x. Loss of the model is −log |det W| − Σ E[log p(y)], but
+// for constants, and Stationarity the largest entry of E[ψ(y)yᵀ] − I. Errors are those of
+// FastICA.Fit; what has not converged is no error, but Converged false.
 func (f Infomax) Fit(ctx context.Context, x mat.Matrix) (*ICAModel, error) {
 	return lastOf(f.Iterate(ctx, x))
 }

@@ -24,8 +24,8 @@ import (
 //
 //	Σᵢ sᵢ E[log cosh yᵢ],    y = Wz, WWᵀ = I,
 //
-// is lowered, sᵢ = 1 for a source that looks peaked and −1 for one that looks flat, which is decided
-// anew after each step. Plain lets W be any matrix, and lowers what Infomax lowers.
+// is lowered, sᵢ = 1 for a source that looks peaked and −1 for one that looks flat, which is
+// decided anew after each step. Plain lets W be any matrix, and lowers what Infomax lowers.
 //
 // That function has minima that mix the sources, and no descent leaves them; they can even be lower
 // than the one that is wanted. So it is tried from several Starts, on 2,000 rows drawn at random:
@@ -321,13 +321,13 @@ func (s *whitened) sample(seed uint64) *mat.Dense {
 	return z
 }
 
-// pairAngles is the number of those at which a pair of signals is looked at. A quarter turn changes the names of the
-// two and a sign, and nothing else.
+// pairAngles is the number of those at which a pair of signals is looked at. A quarter turn changes
+// the names of the two and a sign, and nothing else.
 const pairAngles = 32
 
 // turnPairs turns each pair of rows of w by the best of many angles: where the squared kurtoses of
-// y = Wz add up to most. At any angle these follow from the five fourth moments of the pair. It says
-// whether one was turned.
+// y = Wz add up to most. At any angle these follow from the five fourth moments of the pair. It
+// says whether one was turned.
 func turnPairs(w, z *mat.Dense) bool {
 	var y mat.Dense
 	y.Mul(w, z)

@@ -282,7 +282,7 @@ func TestPicardTakesFewSteps(t *testing.T) {
 		sum := 0
 		for seed := range uint64(10) {
 			x := noise(seed, 1000, 10, 1)
-			m, err := Picard{Plain: c.plain, Starts: 1, Seed: seed}.Fit(t.Context(), x)
+			m, err := Picard{Plain: c.plain, SuperGaussian: c.plain, Starts: 1, Seed: seed}.Fit(t.Context(), x)
 			if err != nil || !m.Converged || m.Stationarity > 1e-7 {
 				t.Fatalf("plain %v, seed %d: %v, stationarity %v", c.plain, seed, err, m.Stationarity)
 			}
@@ -294,7 +294,8 @@ func TestPicardTakesFewSteps(t *testing.T) {
 	}
 }
 
-// Infomax and the plain Picard lower the same function to the same minimum; Picard with fewer steps.
+// Infomax and the plain Picard lower the same function to the same minimum; Picard with fewer
+// steps.
 func TestInfomaxEqualsPlainPicard(t *testing.T) {
 	for _, peaked := range []bool{false, true} {
 		kind := 2

@@ -34,8 +34,8 @@ type TopographicICA struct {
 
 // Fit finds the sources of the rows of x, in Rows·Columns principal components. Source
 // r·Columns + c is at row r and column c of the grid. Stationarity is the largest entry of the
-// gradient along rotations. Errors are those of FastICA.Fit, ml.ErrParameter also for a grid of more
-// places than the data have directions.
+// gradient along rotations. Errors are those of FastICA.Fit, ml.ErrParameter also for a grid of
+// more places than the data have directions.
 func (f TopographicICA) Fit(ctx context.Context, x mat.Matrix) (*ICAModel, error) {
 	return lastOf(f.Iterate(ctx, x))
 }

@@ -1,0 +1,34 @@
+"""Peers of pkg/ml/decomposition."""
+import numpy as np
+from driver import data, peer
+
+
+@data
+def mixed20k8():
+    """Sines, square waves and Laplacian noise by turns, mixed by a random matrix."""
+    r = np.random.default_rng(8)
+    t = np.linspace(0, 64, 20000)
+    s = [np.sin((i + 1) * t) if i % 3 == 0 else np.sign(np.sin((i + 1.5) * t)) if i % 3 == 1 else r.laplace(size=len(t))
+         for i in range(8)]
+    s = np.array(s).T
+    s = (s - s.mean(0)) / s.std(0)
+    return s @ r.normal(size=(8, 8)), s
+
+
+def unmixed(s, truth):
+    k = s.shape[1]
+    return np.abs(np.corrcoef(s.T, truth.T)[:k, k:]).max(1).mean()
+
+
+@peer("fastica", "scikit-learn", "sklearn.decomposition")
+def fastica(p):
+    from sklearn.decomposition import FastICA
+    s = FastICA(8, whiten="unit-variance", random_state=p.seed, max_iter=500).fit_transform(p.x)
+    return lambda: {"mean |corr| with the sources": unmixed(s, p.y)}
+
+
+@peer("picard", "python-picard", "picard")
+def picard(p):
+    from picard import picard
+    _, _, y = picard(p.x.T, random_state=p.seed)
+    return lambda: {"mean |corr| with the sources": unmixed(y.T, p.y)}

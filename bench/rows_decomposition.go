@@ -1,0 +1,57 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"math"
+
+	"github.com/golatent/latent/pkg/ml/decomposition"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+)
+
+func init() {
+	register(
+		row{name: "fastica", input: "mixed20k8", figures: []figure{{"mean |corr| with the sources", higher}}, fit: fastICA},
+		row{name: "picard", input: "mixed20k8", figures: []figure{{"mean |corr| with the sources", higher}}, fit: picard},
+	)
+}
+
+// fastICA ends at the tolerance that the peer has by default.
+func fastICA(ctx context.Context, p problem) (judge, error) {
+	m, err := decomposition.FastICA{Tol: 1e-4, MaxIter: 500, Seed: p.Seed}.Fit(ctx, p.X)
+	if err != nil {
+		return nil, err
+	}
+	return unmixed(m, p), nil
+}
+
+func picard(ctx context.Context, p problem) (judge, error) {
+	m, err := decomposition.Picard{Seed: p.Seed}.Fit(ctx, p.X)
+	if err != nil {
+		return nil, err
+	}
+	return unmixed(m, p), nil
+}
+
+// unmixed is the mean, over what was found, of the largest |correlation| with a true source.
+func unmixed(m *decomposition.ICAModel, p problem) judge {
+	return func(context.Context) ([]float64, error) {
+		s, err := m.Sources(p.X)
+		if err != nil {
+			return nil, err
+		}
+		_, k := s.Dims()
+		_, d := p.Y.Dims()
+		sum := 0.0
+		for c := range k {
+			best := 0.0
+			for j := range d {
+				best = max(best, math.Abs(stat.Correlation(mat.Col(nil, c, s), mat.Col(nil, j, p.Y), nil)))
+			}
+			sum += best
+		}
+		return []float64{sum / float64(k)}, nil
+	}
+}
