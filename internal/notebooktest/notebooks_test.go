@@ -74,6 +74,7 @@ var (
 	absolutePath = regexp.MustCompile(`(^|[\s"'(=>])(/home/|/root/|/work/|/tmp/|/Users/|[A-Z]:\\)`)
 	setUp        = regexp.MustCompile(`(?m)^\s*(!|%goflags|%noautoget|%autoget|%track|%cd\b|%env\b|%with_inputs)`)
 	link         = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	aTime        = regexp.MustCompile(`\d\s?(ms|µs|ns|s|seconds?|minutes?)\b`)
 	figureHTML   = regexp.MustCompile(`<(svg|img|canvas)\b`)
 )
 
@@ -140,6 +141,9 @@ func contract(file string) (problems []string) {
 			}
 			if absolutePath.MatchString(string(o.Text)) || absolutePath.MatchString(string(o.Data["text/plain"])) {
 				wrong("the output of cell %d names an absolute path", i+1)
+			}
+			if m := aTime.FindString(string(o.Text) + "\n" + string(o.Data["text/plain"])); m != "" {
+				wrong("cell %d prints a time (%q), which is another on each machine: nb.Badge shows what belongs to one run", i+1, m)
 			}
 			if _, png := o.Data["image/png"]; png || o.Data["image/svg+xml"] != "" || figureHTML.MatchString(string(o.Data["text/html"])) {
 				figures++
@@ -246,6 +250,7 @@ func TestContractIsEnforced(t *testing.T) {
 		{"(#exercises)", "(nowhere.ipynb)", "leads nowhere"},
 		{"(#exercises)", "(ftp://x/y)", "neither"},
 		{"[five] ok", "/home/someone/x", "absolute"},
+		{"[five] ok", "in 3.2 s", "prints a time"},
 		{"nb.Check(\\\"five", "nb.Say(\\\"five", "4 checks"},
 		{"%%\\n", "!ls\\n", "shell"},
 		{"%%\\n", "%%\\n" + strings.Repeat("x()\\n", 40), "lines of code"},
