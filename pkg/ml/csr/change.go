@@ -44,21 +44,42 @@ func (m *Matrix) transpose(ctx context.Context) (*Matrix, error) {
 	return t, nil
 }
 
-// Map returns the matrix whose entries are f of those of this one; where f gives 0 there is none.
-// It never asks for the elements that are not stored.
+// Map returns the matrix whose entries are f of those of this one; where f gives 0 there is none. It
+// never asks for the elements that are not stored. f is called from several goroutines.
 func (m *Matrix) Map(f func(i, j int, v float64) float64) *Matrix {
-	out := &Matrix{Columns: m.Columns, Start: make([]int, 1, m.Rows()+1),
-		Index: make([]int, 0, len(m.Index)), Value: make([]float64, 0, len(m.Index))}
+	n := m.Rows()
+	out := &Matrix{Columns: m.Columns, Start: m.Start, Index: m.Index, Value: make([]float64, len(m.Value))}
+	zero := make([]bool, parallel.Chunks(n, chunk))
+	_ = parallel.For(context.Background(), n, chunk, func(c, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			columns, values := m.Of(i)
+			_, mapped := out.Of(i)
+			for k, j := range columns {
+				mapped[k] = f(i, j, values[k])
+				zero[c] = zero[c] || mapped[k] == 0
+			}
+		}
+	})
+	if slices.Contains(zero, true) {
+		out.dropZeros()
+	}
+	return out
+}
+
+// dropZeros leaves out the entries that are 0; the columns may be another matrix's and are copied.
+func (m *Matrix) dropZeros() {
+	start := make([]int, 1, len(m.Start))
+	index, value := make([]int, 0, len(m.Index)), m.Value[:0]
 	for i := range m.Rows() {
 		columns, values := m.Of(i)
 		for k, j := range columns {
-			if v := f(i, j, values[k]); v != 0 {
-				out.Index, out.Value = append(out.Index, j), append(out.Value, v)
+			if v := values[k]; v != 0 {
+				index, value = append(index, j), append(value, v)
 			}
 		}
-		out.Start = append(out.Start, len(out.Index))
+		start = append(start, len(index))
 	}
-	return out
+	m.Start, m.Index, m.Value = start, index, value
 }
 
 // ScaleRows returns the matrix with each row multiplied by a number. The error is ml.ErrShape for a
