@@ -9,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/datasets"
 	dist "github.com/golatent/latent/pkg/ml/distance"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
@@ -53,7 +54,7 @@ func TestDianaEqualsThePlainOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if gap := farthest(tree.Heights, want.Heights); gap > 1e-9 {
+		if gap := mltest.Gap(tree.Heights, want.Heights); gap > 1e-9 {
 			t.Errorf("%s: heights differ by %v", name, gap)
 		}
 		left := make([]int, tree.Leaves())
@@ -119,7 +120,7 @@ func TestDianaSplits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if gap := farthest(again.Heights, tree.Heights); gap > 1e-9 {
+		if gap := mltest.Gap(again.Heights, tree.Heights); gap > 1e-9 {
 			t.Fatalf("from distances the heights differ by %v", gap)
 		}
 	})

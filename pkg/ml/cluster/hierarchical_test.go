@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
-	"os"
 	"reflect"
 	"runtime"
 	"strings"
@@ -16,6 +16,7 @@ import (
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
 	dist "github.com/golatent/latent/pkg/ml/distance"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
@@ -32,14 +33,7 @@ type reference struct {
 // references returns the reference values and the data they are of.
 func references(t *testing.T) (map[string]map[string]reference, map[string]*mat.Dense) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/hierarchical.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sets := map[string]map[string]json.RawMessage{}
-	if err := json.Unmarshal(raw, &sets); err != nil {
-		t.Fatal(err)
-	}
+	sets := mltest.ReadJSON[map[string]map[string]json.RawMessage](t, "hierarchical.json")
 	data := map[string]*mat.Dense{
 		"iris": datasets.Iris().X, "wine": datasets.Wine().X, "digits": mat.DenseCopyOf(datasets.Digits().X.Slice(0, 300, 0, 64)), "many": mat.NewDense(1500, 3, nil),
 	}
@@ -53,7 +47,7 @@ func references(t *testing.T) (map[string]map[string]reference, map[string]*mat.
 				if err := json.Unmarshal(raw, &rows); err != nil {
 					t.Fatal(err)
 				}
-				data[name] = dense(rows)
+				data[name] = mltest.FromRows(rows)
 				continue
 			}
 			var r reference
@@ -64,16 +58,6 @@ func references(t *testing.T) (map[string]map[string]reference, map[string]*mat.
 		}
 	}
 	return out, data
-}
-
-func farthest(a, b []float64) (gap float64) {
-	if len(a) != len(b) {
-		return math.Inf(1)
-	}
-	for i := range a {
-		gap = max(gap, math.Abs(a[i]-b[i])/max(1, math.Abs(b[i])))
-	}
-	return gap
 }
 
 // Where distances are equal there can be several trees, and SciPy's may be another than ours.
@@ -114,11 +98,11 @@ func TestHeightsEqualSciPys(t *testing.T) {
 					got = append(got, tree.Heights[i])
 				}
 			}
-			if gap := farthest(got, want.Heights); gap > 1e-9 {
+			if gap := mltest.Gap(got, want.Heights); gap > 1e-9 {
 				t.Errorf("%s, %s: heights differ from SciPy's by %.3g", name, kind, gap)
 			}
 			if want.Fastcluster != nil && name+kind != "digitsward" { // there it differs from SciPy
-				if gap := farthest(got, want.Fastcluster); gap > 1e-9 {
+				if gap := mltest.Gap(got, want.Fastcluster); gap > 1e-9 {
 					t.Errorf("%s, %s: heights differ from fastcluster's by %.3g", name, kind, gap)
 				}
 			}
@@ -269,7 +253,7 @@ func TestFromRowsAndFromDistances(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if gap := farthest(a.Heights, b.Heights); gap > 1e-9 {
+			if gap := mltest.Gap(a.Heights, b.Heights); gap > 1e-9 {
 				t.Errorf("%s, %s: heights differ by %.3g", name, l, gap)
 			}
 			for _, k := range []int{2, 7, 50} {
@@ -517,18 +501,7 @@ func TestHierarchicalCancellation(t *testing.T) {
 	}
 	for name, fit := range fits {
 		for _, wait := range []time.Duration{2 * time.Millisecond, 70 * time.Millisecond} {
-			ctx, cancel := context.WithTimeout(t.Context(), wait)
-			begun := time.Now()
-			err := fit(ctx)
-			cancel()
-			late := time.Since(begun) - wait
-			if !errors.Is(err, context.DeadlineExceeded) && late > 0 {
-				t.Errorf("%s, cancelled after %v: %v", name, wait, err)
-			}
-			// As much again for a machine that is busy with other tests.
-			if late > 200*time.Millisecond {
-				t.Errorf("%s, cancelled after %v, returned %v later", name, wait, late)
-			}
+			mltest.Prompt(t, fmt.Sprintf("%s after %v", name, wait), wait, fit)
 		}
 	}
 }

@@ -2,10 +2,9 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 	"pgregory.net/rapid"
@@ -25,25 +25,18 @@ import (
 // From the same centers, scikit-learn's Lloyd ends in the same partition: testdata/kmeans.py made
 // the file.
 func TestEqualsScikitLearnFromTheSameCenters(t *testing.T) {
-	var cases []struct {
+	cases := mltest.ReadJSON[[]struct {
 		Data    string
 		Init    [][]float64
 		Inertia float64
 		Labels  []int
 		Centers [][]float64
-	}
-	raw, err := os.ReadFile("testdata/kmeans.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "kmeans.json")
 	data := map[string]*mat.Dense{"iris": datasets.Iris().X, "wine": datasets.Wine().X, "digits": datasets.Digits().X, "breast_cancer": datasets.BreastCancer().X}
 	// against ties, as in kmeans.py
 	data["iris"].Apply(func(i, j int, v float64) float64 { return v + 1e-4*math.Sin(float64(4*i+j)) }, data["iris"])
 	for _, c := range cases {
-		m, err := KMeans{K: len(c.Init), Init: dense(c.Init), MaxIter: 1000}.Fit(t.Context(), data[c.Data])
+		m, err := KMeans{K: len(c.Init), Init: mltest.FromRows(c.Init), MaxIter: 1000}.Fit(t.Context(), data[c.Data])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +46,7 @@ func TestEqualsScikitLearnFromTheSameCenters(t *testing.T) {
 		if !slices.Equal(m.Labels, c.Labels) {
 			t.Errorf("%s, K = %d: other labels", c.Data, len(c.Init))
 		}
-		if !mat.EqualApprox(m.Centers, dense(c.Centers), 1e-9) {
+		if !mat.EqualApprox(m.Centers, mltest.FromRows(c.Centers), 1e-9) {
 			t.Errorf("%s, K = %d: other centers", c.Data, len(c.Init))
 		}
 		if !m.Converged {
@@ -62,30 +55,15 @@ func TestEqualsScikitLearnFromTheSameCenters(t *testing.T) {
 	}
 }
 
-func dense(rows [][]float64) *mat.Dense {
-	m := mat.NewDense(len(rows), len(rows[0]), nil)
-	for i, r := range rows {
-		m.SetRow(i, r)
-	}
-	return m
-}
-
 // Over data sets and K, ten seeds each: the mean inertia of ten restarts is no worse than
 // scikit-learn's of as many, both by greedy k-means++, to within three standard errors of the
 // difference (there are sixteen comparisons).
 func TestNoWorseThanScikitLearnAtEqualRestarts(t *testing.T) {
-	var cases []struct {
+	cases := mltest.ReadJSON[[]struct {
 		Data    string
 		K       int
 		Inertia []float64
-	}
-	raw, err := os.ReadFile("testdata/restarts.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "restarts.json")
 	data := map[string]*mat.Dense{"iris": datasets.Iris().X, "wine": datasets.Wine().X, "digits": datasets.Digits().X, "breast_cancer": datasets.BreastCancer().X}
 	for _, c := range cases {
 		var ours []float64
@@ -391,15 +369,12 @@ func TestDegenerateData(t *testing.T) {
 
 func TestCancellation(t *testing.T) {
 	x := datasets.Blobs(60000, 30, 40, 1, 1).X
-	ctx, cancel := context.WithCancel(t.Context())
-	var ended time.Time
-	time.AfterFunc(150*time.Millisecond, func() { ended = time.Now(); cancel() })
-	m, err := KMeans{K: 60, Restarts: 1000}.Fit(ctx, x)
-	if late := time.Since(ended); late > 100*time.Millisecond {
-		t.Errorf("returned %v after the context ended", late)
-	}
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
+	var m *KMeansModel
+	if !mltest.Prompt(t, "k-means", 150*time.Millisecond, func(ctx context.Context) (err error) {
+		m, err = KMeans{K: 60, Restarts: 1000}.Fit(ctx, x)
+		return err
+	}) {
+		t.Error("a thousand restarts were done before the context ended")
 	}
 	if m != nil && (len(m.Labels) != 60000 || math.IsNaN(m.Inertia)) {
 		t.Error("the model so far is not whole")
@@ -525,17 +500,7 @@ func TestCancellationAtSize(t *testing.T) {
 		Fit(context.Context, mat.Matrix) (*KMeansModel, error)
 	}{KMeans{K: 60}, MiniBatchKMeans{K: 60}} {
 		for _, wait := range []time.Duration{5 * time.Millisecond, 60 * time.Millisecond, 400 * time.Millisecond} {
-			ctx, cancel := context.WithTimeout(t.Context(), wait)
-			begun := time.Now()
-			_, err := method.Fit(ctx, x)
-			cancel()
-			// As much again for a machine that is busy with other tests.
-			if late := time.Since(begun) - wait; late > 200*time.Millisecond {
-				t.Errorf("%T returned %v after its context had ended", method, late)
-			}
-			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-				t.Error(err)
-			}
+			mltest.Prompt(t, fmt.Sprintf("%T after %v", method, wait), wait, func(ctx context.Context) error { return mltest.Err(method.Fit(ctx, x)) })
 		}
 	}
 }

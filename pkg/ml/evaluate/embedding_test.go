@@ -2,37 +2,28 @@ package evaluate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
 
-	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
 
 // The measures are scikit-learn's and SciPy's: testdata/embedding.py made the file.
 func TestEmbeddingMeasuresEqualPeers(t *testing.T) {
-	var cases []struct {
+	cases := mltest.ReadJSON[[]struct {
 		Data, Map         string
 		Y                 [][]float64
 		Pearson, Spearman float64
 		Trust, Continuity map[string]float64
-	}
-	raw, err := os.ReadFile("testdata/embedding.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "embedding.json")
 	for _, c := range cases {
 		x := mat.DenseCopyOf(map[string]*mat.Dense{"iris": datasets.Iris().X, "wine": datasets.Wine().X}[c.Data])
 		n, d := x.Dims()
@@ -67,21 +58,12 @@ func TestEmbeddingMeasuresEqualPeers(t *testing.T) {
 	}
 }
 
-func normals(seed uint64, n, d int) *mat.Dense {
-	r := rng.New(seed)
-	x := mat.NewDense(n, d, nil)
-	for i := range x.RawMatrix().Data {
-		x.RawMatrix().Data[i] = r.NormFloat64()
-	}
-	return x
-}
-
 // A map that is the data, turned, moved and in another unit, is perfect by every measure; so it is
 // in any order of the rows.
 func TestPerfectMaps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(5, 60).Draw(t, "n")
-		x := normals(rapid.Uint64().Draw(t, "seed"), n, 2)
+		x := mltest.Normal(rapid.Uint64().Draw(t, "seed"), n, 2)
 		s, c := math.Sincos(rapid.Float64Range(0, 6).Draw(t, "angle"))
 		unit := math.Pow(10, rapid.Float64Range(-160, 160).Draw(t, "unit"))
 		var y mat.Dense
@@ -107,7 +89,7 @@ func TestPerfectMaps(t *testing.T) {
 
 // Trustworthiness as it is written down, and recall by sets.
 func TestTrustworthinessIsItsFormula(t *testing.T) {
-	x, y := normals(1, 41, 5), normals(2, 41, 2)
+	x, y := mltest.Normal(1, 41, 5), mltest.Normal(2, 41, 2)
 	order := func(m *mat.Dense, i int) []int {
 		var out []int
 		for j := range 41 {
@@ -143,7 +125,7 @@ func TestTrustworthinessIsItsFormula(t *testing.T) {
 // A map that has nothing to do with the data keeps half of the triplets, and its distances have no
 // correlation with those of the data.
 func TestChanceMaps(t *testing.T) {
-	x, y := normals(3, 2000, 4), normals(4, 2000, 2)
+	x, y := mltest.Normal(3, 2000, 4), mltest.Normal(4, 2000, 2)
 	v, err := RandomTriplets(t.Context(), x, y, 10, 7)
 	if err != nil || math.Abs(v-0.5) > 0.015 { // over four standard errors of 20,000 coins
 		t.Errorf("triplets: %v, %v", v, err)
@@ -169,20 +151,20 @@ func TestChanceMaps(t *testing.T) {
 }
 
 func TestEmbeddingBadInput(t *testing.T) {
-	x, y := normals(1, 10, 3), normals(2, 10, 2)
+	x, y := mltest.Normal(1, 10, 3), mltest.Normal(2, 10, 2)
 	second := func(_ float64, err error) error { return err }
-	nan := normals(2, 10, 2)
+	nan := mltest.Normal(2, 10, 2)
 	nan.Set(3, 1, math.NaN())
 	for name, c := range map[string]struct{ err, kind error }{
 		"k = 0":          {second(Trustworthiness(t.Context(), x, y, 0)), ml.ErrParameter},
 		"k = n/2":        {second(Continuity(t.Context(), x, y, 5)), ml.ErrParameter},
 		"recall k = n":   {second(NeighborhoodRecall(t.Context(), x, y, 10)), ml.ErrParameter},
-		"rows":           {second(Trustworthiness(t.Context(), x, normals(1, 9, 2), 2)), ml.ErrShape},
+		"rows":           {second(Trustworthiness(t.Context(), x, mltest.Normal(1, 9, 2), 2)), ml.ErrShape},
 		"NaN":            {second(RandomTriplets(t.Context(), x, nan, 0, 1)), ml.ErrNotFinite},
 		"nil":            {second(DistanceCorrelation(t.Context(), nil, y, 0, 1)), ml.ErrEmpty},
-		"two rows":       {second(DistanceCorrelation(t.Context(), normals(1, 2, 2), normals(1, 2, 2), 0, 1)), ml.ErrParameter},
+		"two rows":       {second(DistanceCorrelation(t.Context(), mltest.Normal(1, 2, 2), mltest.Normal(1, 2, 2), 0, 1)), ml.ErrParameter},
 		"negative pairs": {second(DistanceRankCorrelation(t.Context(), x, y, -1, 1)), ml.ErrParameter},
-		"triplets":       {second(RandomTriplets(t.Context(), normals(1, 2, 2), normals(1, 2, 2), 0, 1)), ml.ErrParameter},
+		"triplets":       {second(RandomTriplets(t.Context(), mltest.Normal(1, 2, 2), mltest.Normal(1, 2, 2), 0, 1)), ml.ErrParameter},
 	} {
 		if !errors.Is(c.err, c.kind) {
 			t.Errorf("%s: %v", name, c.err)

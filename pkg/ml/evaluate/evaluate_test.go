@@ -2,33 +2,25 @@ package evaluate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
 
 func TestEqualsScikitLearn(t *testing.T) {
-	var cases []struct {
+	cases := mltest.ReadJSON[[]struct {
 		Data                                               string
 		Labels, Truth                                      []int
 		ARI, AMI, NMI, H, C, V, Purity, Silhouette, CH, DB float64
 		Samples                                            []float64
-	}
-	raw, err := os.ReadFile("testdata/reference.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "reference.json")
 	data := map[string]*mat.Dense{"iris": datasets.Iris().X, "wine": datasets.Wine().X}
 	for i, c := range cases {
 		x := data[c.Data]

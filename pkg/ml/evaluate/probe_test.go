@@ -2,10 +2,8 @@ package evaluate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -40,7 +38,7 @@ func held(name string, step int) (x, z *mat.Dense, y, truth []int) {
 }
 
 func TestProbesEqualScikitLearn(t *testing.T) {
-	var want struct {
+	want := mltest.ReadJSON[struct {
 		Linear []struct {
 			Data                        string
 			Step                        int
@@ -59,14 +57,7 @@ func TestProbesEqualScikitLearn(t *testing.T) {
 			Truth, Labels []int
 			Total         float64
 		}
-	}
-	raw, err := os.ReadFile("testdata/probe.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &want); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "probe.json")
 	near := func(what string, got, want float64) {
 		t.Helper()
 		if !(math.Abs(got-want) <= 1e-6*(1+math.Abs(want))) {

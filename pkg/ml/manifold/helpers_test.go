@@ -1,44 +1,10 @@
 package manifold
 
 import (
-	"encoding/json"
 	"math"
-	"os"
-	"path/filepath"
-	"testing"
 
-	"github.com/golatent/latent/internal/rng"
 	"gonum.org/v1/gonum/mat"
 )
-
-func readJSON(t testing.TB, name string, into any) {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func fromRows(rows [][]float64) *mat.Dense {
-	m := mat.NewDense(len(rows), len(rows[0]), nil)
-	for i, r := range rows {
-		m.SetRow(i, r)
-	}
-	return m
-}
-
-// normal is an n×d matrix of independent standard normal numbers.
-func normal(seed uint64, n, d int) *mat.Dense {
-	r := rng.New(seed)
-	x := mat.NewDense(n, d, nil)
-	for i := range x.RawMatrix().Data {
-		x.RawMatrix().Data[i] = r.NormFloat64()
-	}
-	return x
-}
 
 // distancesOf is the table of Euclidean distances of rows, as it is written down.
 func distancesOf(x mat.Matrix) *mat.Dense {
@@ -54,10 +20,4 @@ func distancesOf(x mat.Matrix) *mat.Dense {
 		}
 	}
 	return d
-}
-
-func largestGap(a, b mat.Matrix) float64 {
-	var d mat.Dense
-	d.Sub(a, b)
-	return mat.Max(&d) - math.Min(0, mat.Min(&d))
 }

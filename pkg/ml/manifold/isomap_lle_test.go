@@ -58,12 +58,11 @@ func TestIsomapAndLLEEqualScikitLearn(t *testing.T) {
 		Map, New [][]float64
 		Error    float64
 	}
-	var values struct {
+	values := mltest.ReadJSON[struct {
 		X, New                     [][]float64
 		Isomap, Standard, Modified result
-	}
-	readJSON(t, "isomap_lle.json", &values)
-	x, fresh := fromRows(values.X), fromRows(values.New)
+	}](t, "isomap_lle.json")
+	x, fresh := mltest.FromRows(values.X), mltest.FromRows(values.New)
 	m, err := Isomap{Neighbors: 8}.Fit(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +155,7 @@ func TestSwissRollIsUnrolled(t *testing.T) {
 func TestGeodesicsEqualFloydWarshall(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(3, 50).Draw(t, "n")
-		x := normal(rapid.Uint64().Draw(t, "seed"), n, 3)
+		x := mltest.Normal(rapid.Uint64().Draw(t, "seed"), n, 3)
 		m, err := Isomap{Neighbors: rapid.IntRange(1, min(6, n-1)).Draw(t, "neighbors"), Join: true}.Fit(context.Background(), x)
 		if err != nil {
 			t.Fatal(err)
@@ -179,7 +178,7 @@ func TestGeodesicsEqualFloydWarshall(t *testing.T) {
 				}
 			}
 		}
-		if gap := largestGap(d, m.Geodesics); !(gap < 1e-9) {
+		if gap := mltest.MatrixGap(d, m.Geodesics); !(gap < 1e-9) {
 			t.Fatalf("a path differs by %g", gap)
 		}
 		if _, parts := m.Graph.Components(); parts != 1 {
@@ -211,20 +210,20 @@ func TestIsomapAndLLEConform(t *testing.T) {
 }
 
 func TestIsomapAndLLEBadInput(t *testing.T) {
-	x := normal(1, 30, 3)
-	apart := normal(1, 30, 3)
+	x := mltest.Normal(1, 30, 3)
+	apart := mltest.Normal(1, 30, 3)
 	for i := range 10 {
 		apart.Set(i, 0, 1e3)
 	}
 	for says, err := range map[string]error{
-		"Neighbors = 30":       second(Isomap{Neighbors: 30}.Fit(t.Context(), x)),
-		"Neighbors = -1":       second(LLE{Neighbors: -1}.Fit(t.Context(), x)),
-		"Components = 31":      second(Isomap{Components: 31}.Fit(t.Context(), x)),
-		"Components = 6":       second(LLE{Neighbors: 5, Components: 6}.Fit(t.Context(), x)),
-		"Regularization":       second(LLE{Regularization: -1}.Fit(t.Context(), x)),
-		"2 parts":              second(Isomap{Neighbors: 5}.Fit(t.Context(), apart)),
-		"falls into 2 parts, ": second(LLE{Neighbors: 5}.Fit(t.Context(), apart)),
-		"the number of rows":   second(LLE{}.Fit(t.Context(), normal(1, 1, 2))),
+		"Neighbors = 30":       mltest.Err(Isomap{Neighbors: 30}.Fit(t.Context(), x)),
+		"Neighbors = -1":       mltest.Err(LLE{Neighbors: -1}.Fit(t.Context(), x)),
+		"Components = 31":      mltest.Err(Isomap{Components: 31}.Fit(t.Context(), x)),
+		"Components = 6":       mltest.Err(LLE{Neighbors: 5, Components: 6}.Fit(t.Context(), x)),
+		"Regularization":       mltest.Err(LLE{Regularization: -1}.Fit(t.Context(), x)),
+		"2 parts":              mltest.Err(Isomap{Neighbors: 5}.Fit(t.Context(), apart)),
+		"falls into 2 parts, ": mltest.Err(LLE{Neighbors: 5}.Fit(t.Context(), apart)),
+		"the number of rows":   mltest.Err(LLE{}.Fit(t.Context(), mltest.Normal(1, 1, 2))),
 	} {
 		if !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
@@ -256,28 +255,19 @@ func TestIsomapAndLLEBadInput(t *testing.T) {
 
 // Cancelled at a size that takes a while, both return within 100 ms.
 func TestIsomapAndLLECancellationAtSize(t *testing.T) {
-	x := normal(1, 3000, 10)
+	x := mltest.Normal(1, 3000, 10)
 	for name, fit := range map[string]func(context.Context) error{
-		"Isomap": func(ctx context.Context) error { return second(Isomap{}.Fit(ctx, x)) },
-		"LLE":    func(ctx context.Context) error { return second(LLE{Neighbors: 20}.Fit(ctx, x)) },
+		"Isomap": func(ctx context.Context) error { return mltest.Err(Isomap{}.Fit(ctx, x)) },
+		"LLE":    func(ctx context.Context) error { return mltest.Err(LLE{Neighbors: 20}.Fit(ctx, x)) },
 	} {
-		promptly(t, name, func() (at time.Time) {
-			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(200*time.Millisecond, func() { at = time.Now(); cancel() })
-			if err := fit(ctx); err == nil {
-				return time.Time{} // it was done before
-			} else if !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", name, err)
-			}
-			return at
-		})
+		mltest.Prompt(t, name, 200*time.Millisecond, fit)
 	}
 }
 
 func FuzzIsomapLLE(f *testing.F) {
 	f.Add(uint8(20), uint8(3), uint8(2), int8(5), uint64(1), 1.0)
 	f.Fuzz(func(t *testing.T, rows, cols, k uint8, count int8, seed uint64, scale float64) {
-		x := normal(seed, int(rows%60)+1, int(cols%6)+1)
+		x := mltest.Normal(seed, int(rows%60)+1, int(cols%6)+1)
 		x.Scale(scale, x)
 		if m, err := (Isomap{Components: int(k % 5), Neighbors: int(count), Join: seed%2 == 0}).Fit(t.Context(), x); err == nil && math.IsNaN(mat.Sum(m.Embedding)) {
 			t.Error("Isomap: NaN")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/golatent/latent/pkg/datasets"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
 )
@@ -19,7 +20,7 @@ import (
 // of t-SNE and the weights of UMAP that stand on them are those of the exact neighbors but for less
 // than a thousandth.
 func TestApproximateNeighborsAreNearlyExact(t *testing.T) {
-	large := normal(1, exactNeighbors+100, 12)
+	large := mltest.Normal(1, exactNeighbors+100, 12)
 	d, err := TSNE{Perplexity: 5}.prepare(t.Context(), large)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +34,7 @@ func TestApproximateNeighborsAreNearlyExact(t *testing.T) {
 	}
 
 	// With as many neighbors as the default perplexity wants, on fewer rows.
-	x := normal(2, 5000, 20)
+	x := mltest.Normal(2, 5000, 20)
 	g, err := neighbors.NNDescent{K: 90}.Fit(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +55,7 @@ func TestApproximateNeighborsAreNearlyExact(t *testing.T) {
 	}
 
 	// UMAP and PaCMAP change over earlier.
-	y := normal(3, exactBelow+100, 12)
+	y := mltest.Normal(3, exactBelow+100, 12)
 	near, err := nearRows(t.Context(), y, 14, nil, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -35,10 +35,9 @@ type mdsValues struct {
 }
 
 func TestClassicalMDSEqualsScikitLearn(t *testing.T) {
-	var values mdsValues
-	readJSON(t, "mds.json", &values)
+	values := mltest.ReadJSON[mdsValues](t, "mds.json")
 	for _, c := range values.Classical {
-		m, err := ClassicalMDS{Metric: distance.Precomputed{}}.Fit(t.Context(), fromRows(values.D[c.Name]))
+		m, err := ClassicalMDS{Metric: distance.Precomputed{}}.Fit(t.Context(), mltest.FromRows(values.D[c.Name]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,12 +68,12 @@ func TestClassicalMDSRecoversPoints(t *testing.T) {
 			if k >= n {
 				continue
 			}
-			d := distancesOf(normal(uint64(n), n, k))
+			d := distancesOf(mltest.Normal(uint64(n), n, k))
 			m, err := ClassicalMDS{Components: k, Metric: distance.Precomputed{}}.Fit(t.Context(), d)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if gap := largestGap(distancesOf(m.Embedding), d); gap > 1e-8 || !m.Euclidean {
+			if gap := mltest.MatrixGap(distancesOf(m.Embedding), d); gap > 1e-8 || !m.Euclidean {
 				t.Errorf("n = %d, k = %d: a distance is off by %g, Euclidean %v", n, k, gap, m.Euclidean)
 			}
 			// An object of the fit, placed by its distances, lands on its own point; so does a new
@@ -83,7 +82,7 @@ func TestClassicalMDSRecoversPoints(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if gap := largestGap(placed, m.Embedding); gap > 1e-7 {
+			if gap := mltest.MatrixGap(placed, m.Embedding); gap > 1e-7 {
 				t.Errorf("n = %d, k = %d: placed again a point is off by %g", n, k, gap)
 			}
 		}
@@ -95,7 +94,7 @@ func TestClassicalMDSRecoversPoints(t *testing.T) {
 func TestEuclideanIsDecidedByDefiniteness(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(4, 240).Draw(t, "n")
-		x := normal(rapid.Uint64().Draw(t, "seed"), n, rapid.IntRange(1, 6).Draw(t, "d"))
+		x := mltest.Normal(rapid.Uint64().Draw(t, "seed"), n, rapid.IntRange(1, 6).Draw(t, "d"))
 		p := rapid.Float64Range(0.2, 1).Draw(t, "p")
 		d := distancesOf(x)
 		d.Apply(func(_, _ int, v float64) float64 { return math.Pow(v, p) }, d)
@@ -113,7 +112,7 @@ func TestEuclideanIsDecidedByDefiniteness(t *testing.T) {
 	})
 	star := mat.NewDense(4, 4, []float64{0, 1, 1, 1, 1, 0, 2, 2, 1, 2, 0, 2, 1, 2, 2, 0}) // a metric, but no four points have it
 	sphere := mat.NewDense(300, 300, nil)
-	points := normal(1, 300, 3)
+	points := mltest.Normal(1, 300, 3)
 	for i := range 300 {
 		for j := range 300 {
 			a, b := points.RowView(i), points.RowView(j)
@@ -143,7 +142,7 @@ func TestEuclideanIsDecidedByDefiniteness(t *testing.T) {
 // A map says the same when the data are turned, mirrored or moved.
 func TestMDSDoesNotSeeRotationsAndShifts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := normal(rapid.Uint64().Draw(t, "seed"), 20, 2)
+		x := mltest.Normal(rapid.Uint64().Draw(t, "seed"), 20, 2)
 		s, c := math.Sincos(rapid.Float64Range(0, 6.3).Draw(t, "angle"))
 		var y mat.Dense
 		y.Mul(x, mat.NewDense(2, 2, []float64{c, s, s, -c})) // a reflection
@@ -170,7 +169,7 @@ func TestMDSDoesNotSeeRotationsAndShifts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if gap := largestGap(distancesOf(a), distancesOf(b)); gap > 1e-6 {
+			if gap := mltest.MatrixGap(distancesOf(a), distancesOf(b)); gap > 1e-6 {
 				t.Fatalf("%s: a distance differs by %g", name, gap)
 			}
 		}
@@ -179,7 +178,7 @@ func TestMDSDoesNotSeeRotationsAndShifts(t *testing.T) {
 
 func TestBadTablesAreNamed(t *testing.T) {
 	with := func(i, j int, v float64) *mat.Dense {
-		d := distancesOf(normal(1, 5, 2))
+		d := distancesOf(mltest.Normal(1, 5, 2))
 		d.Set(i, j, v)
 		return d
 	}
@@ -217,24 +216,22 @@ func TestBadTablesAreNamed(t *testing.T) {
 			}
 		}
 	}
-	good := distancesOf(normal(1, 5, 2))
+	good := distancesOf(mltest.Normal(1, 5, 2))
 	for name, err := range map[string]error{
-		"Components": second(ClassicalMDS{Components: 6, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
-		"MaxIter":    second(MetricMDS{MaxIter: -1, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
-		"Tolerance":  second(MetricMDS{Tolerance: math.NaN(), Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
-		"Restarts":   second(NonmetricMDS{Restarts: -2, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
-		"Ties":       second(NonmetricMDS{Ties: "no", Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"Components": mltest.Err(ClassicalMDS{Components: 6, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"MaxIter":    mltest.Err(MetricMDS{MaxIter: -1, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"Tolerance":  mltest.Err(MetricMDS{Tolerance: math.NaN(), Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"Restarts":   mltest.Err(NonmetricMDS{Restarts: -2, Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
+		"Ties":       mltest.Err(NonmetricMDS{Ties: "no", Metric: distance.Precomputed{}}.Fit(t.Context(), good)),
 	} {
 		if !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := second(MetricMDS{Init: mat.NewDense(4, 2, nil), Metric: distance.Precomputed{}}.Fit(t.Context(), good)); !errors.Is(err, ml.ErrShape) {
+	if err := mltest.Err(MetricMDS{Init: mat.NewDense(4, 2, nil), Metric: distance.Precomputed{}}.Fit(t.Context(), good)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("Init: %v", err)
 	}
 }
-
-func second[T any](_ T, err error) error { return err }
 
 func TestMDSConforms(t *testing.T) {
 	t.Run("classical", func(t *testing.T) {
@@ -253,64 +250,37 @@ func TestMDSConforms(t *testing.T) {
 	}
 }
 
-// promptly calls f up to three times, on a machine that may have other work, and wants one of them
-// to end within 100 ms of the moment that f returns.
-func promptly(t *testing.T, name string, f func() time.Time) {
-	t.Helper()
-	late := time.Duration(math.MaxInt64)
-	for range 3 {
-		at := f()
-		if late = min(late, time.Since(at)); at.IsZero() || late <= 100*time.Millisecond {
-			return
-		}
-	}
-	t.Errorf("%s: returned %v after the end of the context", name, late)
-}
-
 // A cancelled fit of a size that takes a while returns within 100 ms, with the map so far where
 // there is one.
 func TestMDSCancellationAtSize(t *testing.T) {
-	x := normal(3, 1500, 10)
+	x := mltest.Normal(3, 1500, 10)
 	d := distancesOf(x)
 	for name, fit := range map[string]func(context.Context) error{
 		"classical": func(ctx context.Context) error {
-			return second(ClassicalMDS{Metric: distance.Precomputed{}}.Fit(ctx, d))
+			return mltest.Err(ClassicalMDS{Metric: distance.Precomputed{}}.Fit(ctx, d))
 		},
-		"spectrum": func(ctx context.Context) error { return second(Spectrum(ctx, d)) },
+		"spectrum": func(ctx context.Context) error { return mltest.Err(Spectrum(ctx, d)) },
 	} {
-		promptly(t, name, func() (at time.Time) {
-			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(100*time.Millisecond, func() { at = time.Now(); cancel() })
-			if err := fit(ctx); err == nil {
-				return time.Time{} // it was done before
-			} else if !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", name, err)
-			}
-			return at
-		})
+		mltest.Prompt(t, name, 100*time.Millisecond, fit)
 	}
 	for name, steps := range map[string]func(context.Context) func(func(*MDSModel, error) bool){
 		"metric": func(ctx context.Context) func(func(*MDSModel, error) bool) {
-			return MetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2), Metric: distance.Precomputed{}}.Iterate(ctx, d)
+			return MetricMDS{Tolerance: 1e-300, Init: mltest.Normal(1, 1500, 2), Metric: distance.Precomputed{}}.Iterate(ctx, d)
 		},
 		"nonmetric": func(ctx context.Context) func(func(*MDSModel, error) bool) {
-			return NonmetricMDS{Tolerance: 1e-300, Init: normal(1, 1500, 2), Metric: distance.Precomputed{}}.Iterate(ctx, d)
+			return NonmetricMDS{Tolerance: 1e-300, Init: mltest.Normal(1, 1500, 2), Metric: distance.Precomputed{}}.Iterate(ctx, d)
 		},
 	} {
-		promptly(t, name, func() (at time.Time) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			var last *MDSModel
-			var end error
-			for m, err := range steps(ctx) {
-				if last, end = m, err; err == nil && m.Iterations == 1 {
-					time.AfterFunc(time.Millisecond, func() { at = time.Now(); cancel() })
+		var last *MDSModel
+		if !mltest.PromptAt(t, name, func(ctx context.Context, end func()) (err error) {
+			for last, err = range steps(ctx) {
+				if err == nil && last.Iterations == 1 {
+					time.AfterFunc(time.Millisecond, end)
 				}
 			}
-			if !errors.Is(end, context.Canceled) || last == nil {
-				t.Errorf("%s: %v, with a map: %v", name, end, last != nil)
-			}
-			return at
-		})
+			return err
+		}) || last == nil {
+			t.Errorf("%s: done before its context ended, or no map so far: %v", name, last)
+		}
 	}
 }

@@ -8,16 +8,16 @@ import (
 	"testing"
 
 	"github.com/golatent/latent/pkg/ml/distance"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
 
 // From the same start the stress is scikit-learn's, or less.
 func TestNonmetricMDSReachesScikitLearnsStress(t *testing.T) {
-	var values mdsValues
-	readJSON(t, "mds.json", &values)
+	values := mltest.ReadJSON[mdsValues](t, "mds.json")
 	for _, c := range values.Nonmetric {
-		m, err := NonmetricMDS{Init: fromRows(c.Init), MaxIter: 20000, Tolerance: 1e-13, Metric: distance.Precomputed{}}.Fit(t.Context(), fromRows(values.D[c.Name]))
+		m, err := NonmetricMDS{Init: mltest.FromRows(c.Init), MaxIter: 20000, Tolerance: 1e-13, Metric: distance.Precomputed{}}.Fit(t.Context(), mltest.FromRows(values.D[c.Name]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,8 +28,7 @@ func TestNonmetricMDSReachesScikitLearnsStress(t *testing.T) {
 }
 
 func TestIsotonicEqualsScikitLearn(t *testing.T) {
-	var values mdsValues
-	readJSON(t, "mds.json", &values)
+	values := mltest.ReadJSON[mdsValues](t, "mds.json")
 	for _, c := range values.Isotonic {
 		fit := make([]float64, len(c.V))
 		isotonic(fit, c.V, nil)
@@ -93,7 +92,7 @@ func minimax(delta, v []float64, ties Ties) []float64 {
 // map is not seen by its stress.
 func TestNonmetricMDSSeesTheOrderAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := distancesOf(normal(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(3, 25).Draw(t, "n"), 3))
+		d := distancesOf(mltest.Normal(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(3, 25).Draw(t, "n"), 3))
 		n, _ := d.Dims()
 		p := rapid.Float64Range(0.3, 4).Draw(t, "power")
 		change := func(v float64) float64 { return 3 * math.Pow(v, p) }
@@ -116,7 +115,7 @@ func TestNonmetricMDSSeesTheOrderAlone(t *testing.T) {
 // Points in the plane, of whose distances only the order is known, are found again up to their
 // size.
 func TestOrderAloneGivesThePointsBack(t *testing.T) {
-	x := normal(4, 60, 2)
+	x := mltest.Normal(4, 60, 2)
 	d := distancesOf(x)
 	cubed := mat.NewDense(60, 60, nil)
 	cubed.Apply(func(_, _ int, v float64) float64 { return v * v * v }, d)

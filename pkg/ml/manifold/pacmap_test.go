@@ -38,7 +38,7 @@ type pacmapReference struct {
 }
 
 func pacmapValues(t *testing.T) (r pacmapReference) {
-	readJSON(t, "pacmap.json", &r)
+	r = mltest.ReadJSON[pacmapReference](t, "pacmap.json")
 	return r
 }
 
@@ -72,7 +72,7 @@ func TestPairsEqualPaCMAPs(t *testing.T) {
 
 func TestPairKinds(t *testing.T) {
 	for _, n := range []int{2, 3, 8, 30, 400} {
-		x := normal(uint64(n), n, 3)
+		x := mltest.Normal(uint64(n), n, 3)
 		p, err := PaCMAP{}.defaults(n)
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +107,7 @@ func TestPairKinds(t *testing.T) {
 }
 
 func TestPairsAreThoseOfFit(t *testing.T) {
-	x := normal(1, 60, 3)
+	x := mltest.Normal(1, 60, 3)
 	p := PaCMAP{Neighbors: 6, Seed: 2}
 	got, err := p.Pairs(t.Context(), x)
 	if err != nil {
@@ -131,13 +131,13 @@ func TestPairsAreThoseOfFit(t *testing.T) {
 			}
 		}
 	}
-	if _, err := p.Pairs(t.Context(), normal(1, 5, 2)); !errors.Is(err, ml.ErrParameter) {
+	if _, err := p.Pairs(t.Context(), mltest.Normal(1, 5, 2)); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("more neighbors than rows: %v", err)
 	}
 }
 
 func (r *pacmapReference) layout() *pairLayout {
-	return newPairLayout(&pairs{r.Pairs.Near, r.Pairs.Mid, r.Pairs.Further}, fromRows(r.Start))
+	return newPairLayout(&pairs{r.Pairs.Near, r.Pairs.Mid, r.Pairs.Further}, mltest.FromRows(r.Start))
 }
 
 func total(l *pairLayout) []float64 {
@@ -193,11 +193,11 @@ func TestPaCMAPGradientAgreesWithFiniteDifferences(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		partners, err := p.pairs(context.Background(), normal(1, n, 4))
+		partners, err := p.pairs(context.Background(), mltest.Normal(1, n, 4))
 		if err != nil {
 			t.Fatal(err)
 		}
-		start := normal(2, n, k)
+		start := mltest.Normal(2, n, k)
 		start.Scale(math.Exp2(rapid.Float64Range(-2, 5).Draw(t, "scale")), start)
 		l := newPairLayout(partners, start)
 		near, mid := rapid.Float64Range(0, 3).Draw(t, "near"), rapid.Float64Range(0, 1000).Draw(t, "mid")
@@ -292,11 +292,11 @@ func TestPaCMAPTransform(t *testing.T) {
 	if mean(got) < mean(want)-0.01 {
 		t.Errorf("mean %.4f, pacmap's %.4f", mean(got), mean(want))
 	}
-	m, err := PaCMAP{Phases: [3]int{1, 1, 1}}.Fit(t.Context(), normal(1, 40, 3))
+	m, err := PaCMAP{Phases: [3]int{1, 1, 1}}.Fit(t.Context(), mltest.Normal(1, 40, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Transform(t.Context(), normal(1, 4, 2)); !errors.Is(err, ml.ErrShape) {
+	if _, err := m.Transform(t.Context(), mltest.Normal(1, 4, 2)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("a column too few: %v", err)
 	}
 }
@@ -375,7 +375,7 @@ func TestPaCMAPConformance(t *testing.T) {
 }
 
 func TestPaCMAPBadInput(t *testing.T) {
-	x := normal(1, 40, 3)
+	x := mltest.Normal(1, 40, 3)
 	for _, c := range []struct {
 		p    PaCMAP
 		kind error
@@ -387,7 +387,7 @@ func TestPaCMAPBadInput(t *testing.T) {
 		{PaCMAP{MidNear: 40}, ml.ErrParameter, "MidNear = 40"},
 		{PaCMAP{Phases: [3]int{1, -1, 1}}, ml.ErrParameter, "Phases = [1 -1 1]"},
 		{PaCMAP{Rate: math.NaN()}, ml.ErrParameter, "Rate = NaN"},
-		{PaCMAP{Init: normal(1, 40, 3)}, ml.ErrShape, "Init is 40×3"},
+		{PaCMAP{Init: mltest.Normal(1, 40, 3)}, ml.ErrShape, "Init is 40×3"},
 		{PaCMAP{Metric: distance.Minkowski{R: -1}}, ml.ErrParameter, "R = -1"},
 	} {
 		if _, err := c.p.Fit(t.Context(), x); !errors.Is(err, c.kind) || !strings.Contains(fmt.Sprint(err), c.says) {
@@ -399,12 +399,12 @@ func TestPaCMAPBadInput(t *testing.T) {
 func TestPaCMAPCancelled(t *testing.T) {
 	large, small := datasets.Blobs(20000, 20, 10, 3, 1).X, datasets.Blobs(2000, 20, 10, 3, 1).X
 	for _, wait := range []time.Duration{30 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
-		cancelled(t, wait, func(ctx context.Context) error {
+		mltest.Prompt(t, fmt.Sprint("after ", wait), wait, func(ctx context.Context) error {
 			_, err := PaCMAP{Phases: [3]int{100, 100, 100000}}.Fit(ctx, large)
 			return err
 		})
 	}
-	cancelled(t, time.Second, func(ctx context.Context) error {
+	mltest.Prompt(t, "of few rows", time.Second, func(ctx context.Context) error {
 		m, err := PaCMAP{Phases: [3]int{100, 100, 100000}}.Fit(ctx, small)
 		if m == nil || m.Iteration == 0 {
 			t.Error("no map so far")
@@ -420,7 +420,7 @@ func FuzzPaCMAP(f *testing.F) {
 		if n == 0 || d == 0 || d > 20 {
 			return
 		}
-		x := normal(uint64(n)<<8|uint64(d), int(n), int(d))
+		x := mltest.Normal(uint64(n)<<8|uint64(d), int(n), int(d))
 		x.Scale(scale, x)
 		m, err := PaCMAP{Neighbors: k, Components: components % 8, MidNear: mid, Phases: [3]int{4, 4, 4}}.Fit(t.Context(), x)
 		if err != nil {

@@ -7,18 +7,18 @@ import (
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml/distance"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
 
 // From the same start the least stress is scikit-learn's, or less.
 func TestMetricMDSReachesScikitLearnsStress(t *testing.T) {
-	var values mdsValues
-	readJSON(t, "mds.json", &values)
+	values := mltest.ReadJSON[mdsValues](t, "mds.json")
 	for _, c := range values.Metric {
-		init := fromRows(c.Init)
+		init := mltest.FromRows(c.Init)
 		_, k := init.Dims()
-		m, err := MetricMDS{Components: k, Init: init, MaxIter: 20000, Tolerance: 1e-14, Metric: distance.Precomputed{}}.Fit(t.Context(), fromRows(values.D[c.Name]))
+		m, err := MetricMDS{Components: k, Init: init, MaxIter: 20000, Tolerance: 1e-14, Metric: distance.Precomputed{}}.Fit(t.Context(), mltest.FromRows(values.D[c.Name]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestMetricMDSReachesScikitLearnsStress(t *testing.T) {
 // The stress of a model is the stress of its map, and its gradient vanishes where SMACOF has
 // converged.
 func TestStressIsWhatItSaysAndAMinimum(t *testing.T) {
-	d := distancesOf(normal(5, 40, 4))
+	d := distancesOf(mltest.Normal(5, 40, 4))
 	stress := func(y mat.Matrix) float64 {
 		s, e := 0.0, distancesOf(y)
 		for i := range 40 {
@@ -93,7 +93,7 @@ func TestStressNeverRises(t *testing.T) {
 			}
 		}
 		ties := []Ties{Untied, Tied}[rapid.IntRange(0, 1).Draw(t, "ties")]
-		start := normal(r.Uint64(), n, k)
+		start := mltest.Normal(r.Uint64(), n, k)
 		for name, steps := range map[string]func(func(*MDSModel, error) bool){
 			"metric":               MetricMDS{Components: k, MaxIter: 60, Metric: distance.Precomputed{}}.Iterate(context.Background(), d),
 			"metric from a start":  MetricMDS{Components: k, MaxIter: 60, Init: start, Metric: distance.Precomputed{}}.Iterate(context.Background(), d),
@@ -156,7 +156,7 @@ func naiveStress1(y, d *mat.Dense, nonmetric bool, ties Ties) float64 {
 // Distances in the plane are found again from a random start by some start, and the best start is
 // kept.
 func TestRestartsKeepTheBest(t *testing.T) {
-	d := distancesOf(normal(8, 25, 2))
+	d := distancesOf(mltest.Normal(8, 25, 2))
 	bad := mat.NewDense(25, 2, nil) // all points on a line: SMACOF does not leave it
 	for i := range 25 {
 		bad.Set(i, 0, float64(i))
@@ -180,7 +180,7 @@ func TestDuplicatesByTheThousand(t *testing.T) {
 		x.SetRow(i, []float64{float64(i % 3), float64(i % 2), 1})
 	}
 	classical, err := ClassicalMDS{}.Fit(t.Context(), x)
-	if err != nil || !classical.Euclidean || largestGap(distancesOf(classical.Embedding), distancesOf(x)) > 1e-6 { // six places in a plane
+	if err != nil || !classical.Euclidean || mltest.MatrixGap(distancesOf(classical.Embedding), distancesOf(x)) > 1e-6 { // six places in a plane
 		t.Errorf("classical: %v", err)
 	}
 	order, err := NonmetricMDS{MaxIter: 30}.Fit(t.Context(), x)
@@ -207,7 +207,7 @@ func FuzzMDS(f *testing.F) {
 	f.Add(uint8(5), uint8(2), uint8(2), uint64(1), 1.0)
 	f.Add(uint8(1), uint8(1), uint8(1), uint64(2), 1e200)
 	f.Fuzz(func(t *testing.T, rows, cols, k uint8, seed uint64, scale float64) {
-		x := normal(seed, int(rows%40)+1, int(cols%6)+1)
+		x := mltest.Normal(seed, int(rows%40)+1, int(cols%6)+1)
 		x.Scale(scale, x)
 		if c, err := (ClassicalMDS{Components: int(k % 8)}).Fit(t.Context(), x); err == nil && c.Embedding == nil {
 			t.Error("neither a map nor an error")
@@ -222,7 +222,7 @@ func FuzzMDS(f *testing.F) {
 }
 
 func BenchmarkMetricMDS(b *testing.B) {
-	x := normal(1, 600, 64)
+	x := mltest.Normal(1, 600, 64)
 	for b.Loop() {
 		if _, err := (MetricMDS{}).Fit(b.Context(), x); err != nil {
 			b.Fatal(err)

@@ -15,11 +15,11 @@ import (
 // The cost is the sum that defines it, and the gradient its derivative by central differences.
 func TestSNECostAndGradient(t *testing.T) {
 	for _, k := range []int{1, 2, 3} {
-		c, err := SNE{Components: k, Perplexity: 6}.prepare(t.Context(), normal(1, 40, 5))
+		c, err := SNE{Components: k, Perplexity: 6}.prepare(t.Context(), mltest.Normal(1, 40, 5))
 		if err != nil {
 			t.Fatal(err)
 		}
-		copy(c.y, normal(2, 40, k).RawMatrix().Data)
+		copy(c.y, mltest.Normal(2, 40, k).RawMatrix().Data)
 		cost := func() float64 {
 			total := 0.0
 			for i := range 40 {
@@ -95,10 +95,10 @@ func TestSNEOfDigits(t *testing.T) {
 }
 
 func TestSNEBadInput(t *testing.T) {
-	x := normal(1, 20, 3)
+	x := mltest.Normal(1, 20, 3)
 	for name, err := range map[string]error{
-		"Perplexity": second(SNE{Perplexity: 19}.Fit(t.Context(), x)), "Components": second(SNE{Components: -1}.Fit(t.Context(), x)),
-		"MaxIter": second(SNE{MaxIter: -1}.Fit(t.Context(), x)), "LearningRate": second(SNE{LearningRate: math.NaN()}.Fit(t.Context(), x)), "rows": second(SNE{}.Fit(t.Context(), normal(1, 3, 2))),
+		"Perplexity": mltest.Err(SNE{Perplexity: 19}.Fit(t.Context(), x)), "Components": mltest.Err(SNE{Components: -1}.Fit(t.Context(), x)),
+		"MaxIter": mltest.Err(SNE{MaxIter: -1}.Fit(t.Context(), x)), "LearningRate": mltest.Err(SNE{LearningRate: math.NaN()}.Fit(t.Context(), x)), "rows": mltest.Err(SNE{}.Fit(t.Context(), mltest.Normal(1, 3, 2))),
 	} {
 		if !errors.Is(err, ml.ErrParameter) {
 			t.Errorf("%s: %v", name, err)

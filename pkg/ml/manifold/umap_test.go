@@ -37,7 +37,7 @@ type umapReference struct {
 }
 
 func umapValues(t *testing.T) (r umapReference) {
-	readJSON(t, "umap.json", &r)
+	r = mltest.ReadJSON[umapReference](t, "umap.json")
 	return r
 }
 
@@ -259,7 +259,7 @@ func TestTournament(t *testing.T) {
 
 // Each edge of the graph is drawn in proportion to its weight.
 func TestEdgesAreDrawnByWeight(t *testing.T) {
-	x := normal(1, 300, 4)
+	x := mltest.Normal(1, 300, 4)
 	f, err := UMAP{Epochs: 200}.begin(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -442,7 +442,7 @@ func TestUMAPTransform(t *testing.T) {
 }
 
 func TestUMAPTransformRefuses(t *testing.T) {
-	x := normal(1, 40, 3)
+	x := mltest.Normal(1, 40, 3)
 	m, err := UMAP{Epochs: 5, Metric: distance.Func(distance.Manhattan{}.Distance)}.Fit(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -461,10 +461,10 @@ func TestUMAPTransformRefuses(t *testing.T) {
 	if _, err := again.Transform(t.Context(), x); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), "function") {
 		t.Errorf("a caller's metric after Load: %v", err)
 	}
-	if _, err := m.Transform(t.Context(), normal(1, 4, 2)); !errors.Is(err, ml.ErrShape) {
+	if _, err := m.Transform(t.Context(), mltest.Normal(1, 4, 2)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("a column too few: %v", err)
 	}
-	bad := normal(1, 4, 3)
+	bad := mltest.Normal(1, 4, 3)
 	bad.Set(2, 1, math.NaN())
 	if _, err := m.Transform(t.Context(), bad); !errors.Is(err, ml.ErrNotFinite) || !strings.Contains(err.Error(), "row 2, column 1") {
 		t.Errorf("NaN: %v", err)
@@ -498,21 +498,21 @@ func awkward() map[string]*mat.Dense {
 	for i := range 3000 {
 		repeated.SetRow(i, []float64{float64(i % 7), float64(i % 3), 1})
 	}
-	apart := normal(1, 400, 3)
+	apart := mltest.Normal(1, 400, 3)
 	for i := range 400 {
 		apart.Set(i, 0, apart.At(i, 0)+1e4*float64(i%20))
 	}
-	two := normal(2, 300, 3)
+	two := mltest.Normal(2, 300, 3)
 	for i := range 150 {
 		two.Set(i, 1, two.At(i, 1)+1e6)
 	}
-	constant := normal(3, 300, 4)
+	constant := mltest.Normal(3, 300, 4)
 	for i := range 300 {
 		constant.Set(i, 1, 5)
 		constant.Set(i, 3, 0)
 	}
 	return map[string]*mat.Dense{"duplicates": repeated, "20 parts": apart, "2 parts": two, "constant columns": constant, "one place": mat.NewDense(500, 2, nil),
-		"one column": normal(4, 300, 1), "3 rows": normal(5, 3, 2), "2 rows": normal(6, 2, 2), "16 rows": normal(7, 16, 2)}
+		"one column": mltest.Normal(4, 300, 1), "3 rows": mltest.Normal(5, 3, 2), "2 rows": mltest.Normal(6, 2, 2), "16 rows": mltest.Normal(7, 16, 2)}
 }
 
 func TestUMAPOnAwkwardData(t *testing.T) {
@@ -564,7 +564,7 @@ func TestUMAPConformance(t *testing.T) {
 }
 
 func TestUMAPBadInput(t *testing.T) {
-	x := normal(1, 40, 3)
+	x := mltest.Normal(1, 40, 3)
 	fit := func(u UMAP) error { _, err := u.Fit(t.Context(), x); return err }
 	for _, c := range []struct {
 		u    UMAP
@@ -581,7 +581,7 @@ func TestUMAPBadInput(t *testing.T) {
 		{UMAP{Epochs: -1}, ml.ErrParameter, "Epochs = -1"},
 		{UMAP{Rate: math.Inf(1)}, ml.ErrParameter, "Rate = +Inf"},
 		{UMAP{Repulsion: -1}, ml.ErrParameter, "Repulsion = -1"},
-		{UMAP{Init: normal(1, 39, 2)}, ml.ErrShape, "Init is 39×2"},
+		{UMAP{Init: mltest.Normal(1, 39, 2)}, ml.ErrShape, "Init is 39×2"},
 		{UMAP{Metric: distance.Minkowski{R: -1}}, ml.ErrParameter, "R = -1"},
 	} {
 		if err := fit(c.u); !errors.Is(err, c.kind) || !strings.Contains(fmt.Sprint(err), c.says) {
@@ -590,36 +590,15 @@ func TestUMAPBadInput(t *testing.T) {
 	}
 }
 
-// cancelled ends a fit's context after some time, and tells how late the fit returned: at best of
-// three, since the machine may have other things to do.
-func cancelled(t *testing.T, wait time.Duration, fit func(ctx context.Context) error) {
-	t.Helper()
-	best := time.Hour
-	for range 3 {
-		ctx, cancel := context.WithCancel(t.Context())
-		var ended time.Time
-		time.AfterFunc(wait, func() { ended = time.Now(); cancel() })
-		err := fit(ctx)
-		late := time.Since(ended)
-		if !errors.Is(err, context.Canceled) {
-			t.Fatalf("after %v: %v", wait, err)
-		}
-		if best = min(best, late); best <= 100*time.Millisecond {
-			return
-		}
-	}
-	t.Errorf("after %v: it returned %v after the context ended", wait, best)
-}
-
 func TestUMAPCancelled(t *testing.T) {
 	large, small := datasets.Blobs(20000, 20, 10, 3, 1).X, datasets.Blobs(2000, 20, 10, 3, 1).X
 	for _, wait := range []time.Duration{30 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
-		cancelled(t, wait, func(ctx context.Context) error {
+		mltest.Prompt(t, fmt.Sprint("after ", wait), wait, func(ctx context.Context) error {
 			_, err := UMAP{Epochs: 100000}.Fit(ctx, large)
 			return err
 		})
 	}
-	cancelled(t, time.Second, func(ctx context.Context) error {
+	mltest.Prompt(t, "of few rows", time.Second, func(ctx context.Context) error {
 		m, err := UMAP{Epochs: 100000}.Fit(ctx, small)
 		if m == nil || m.Epoch == 0 {
 			t.Error("no map so far")
@@ -629,7 +608,7 @@ func TestUMAPCancelled(t *testing.T) {
 }
 
 func TestUMAPInit(t *testing.T) {
-	x, init := normal(1, 50, 3), normal(2, 50, 2)
+	x, init := mltest.Normal(1, 50, 3), mltest.Normal(2, 50, 2)
 	for m, err := range (UMAP{Init: init}).Iterate(t.Context(), x) {
 		if err != nil {
 			t.Fatal(err)
@@ -648,7 +627,7 @@ func FuzzUMAP(f *testing.F) {
 		if n == 0 || d == 0 || d > 20 {
 			return
 		}
-		x := normal(uint64(n)<<8|uint64(d), int(n), int(d))
+		x := mltest.Normal(uint64(n)<<8|uint64(d), int(n), int(d))
 		x.Scale(scale, x)
 		m, err := UMAP{Neighbors: k, Components: components % 8, MinDist: minDist, Repulsion: repulsion, Epochs: 12}.Fit(t.Context(), x)
 		if err != nil {

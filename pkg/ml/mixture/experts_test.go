@@ -53,11 +53,10 @@ func TestExpertsEqualScikitLearnAndSciPy(t *testing.T) {
 		Penalty                  float64
 		LogLikelihood, Objective float64
 	}
-	var cases []struct {
+	cases := mltest.ReadJSON[[]struct {
 		parameters
 		Start parameters
-	}
-	readJSON(t, "experts.json", &cases)
+	}](t, "experts.json")
 	if len(cases) < 14 {
 		t.Fatalf("%d cases", len(cases))
 	}
@@ -85,7 +84,7 @@ func TestExpertsEqualScikitLearnAndSciPy(t *testing.T) {
 			var gate Gate
 			var logLikelihood, objective float64
 			if c.Data == "cancer" {
-				init := &LogisticExpertsModel{Gate: Gate{dense(c.Start.Gate), c.Start.GateIntercepts}, Coefficients: dense(c.Start.Coefficients), Intercepts: c.Start.Intercepts}
+				init := &LogisticExpertsModel{Gate: Gate{mltest.FromRows(c.Start.Gate), c.Start.GateIntercepts}, Coefficients: mltest.FromRows(c.Start.Coefficients), Intercepts: c.Start.Intercepts}
 				if logistic != nil {
 					init = logistic
 				}
@@ -106,7 +105,7 @@ func TestExpertsEqualScikitLearnAndSciPy(t *testing.T) {
 				if c.Data == "wine" {
 					x, y = columnsOf(wine, 0, 6, 9), mat.Col(nil, 12, wine)
 				}
-				init := &LinearExpertsModel{Gate: Gate{dense(c.Start.Gate), c.Start.GateIntercepts}, Coefficients: dense(c.Start.Coefficients),
+				init := &LinearExpertsModel{Gate: Gate{mltest.FromRows(c.Start.Gate), c.Start.GateIntercepts}, Coefficients: mltest.FromRows(c.Start.Coefficients),
 					Intercepts: c.Start.Intercepts, Variances: c.Start.Variances}
 				if linear != nil {
 					init = linear
@@ -998,18 +997,7 @@ func TestExpertsCancelledAtSize(t *testing.T) {
 			},
 		} {
 			for _, wait := range []time.Duration{5 * time.Millisecond, 60 * time.Millisecond, 700 * time.Millisecond} {
-				ctx, cancel := context.WithTimeout(t.Context(), wait)
-				begun := time.Now()
-				err := fit(ctx)
-				cancel()
-				t.Logf("%s, %s: %v late", name, optimizer, time.Since(begun)-wait)
-				// As much again for a machine that is busy with other tests.
-				if late := time.Since(begun) - wait; late > 200*time.Millisecond {
-					t.Errorf("%s, %s, returned %v after its context had ended", name, optimizer, late)
-				}
-				if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-					t.Error(err)
-				}
+				mltest.Prompt(t, fmt.Sprintf("%s, %s, after %v", name, optimizer, wait), wait, fit)
 			}
 		}
 	}

@@ -2,12 +2,10 @@ package mixture
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -26,29 +24,10 @@ import (
 
 var families = []Covariance{Full, Tied, Diagonal, Spherical}
 
-func dense(rows [][]float64) *mat.Dense {
-	m := mat.NewDense(len(rows), len(rows[0]), nil)
-	for i, r := range rows {
-		m.SetRow(i, r)
-	}
-	return m
-}
-
-func readJSON(t testing.TB, name string, into any) {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", name))
-	if err == nil {
-		err = json.Unmarshal(raw, into)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // From the same means, weights and covariances, scikit-learn's EM is in the same place after three
 // steps and at the end: testdata/gmm.py made the file.
 func TestGMMEqualsScikitLearnFromTheSameStart(t *testing.T) {
-	var cases []struct {
+	cases := mltest.ReadJSON[[]struct {
 		Data          string
 		Covariance    Covariance
 		K, Steps      int
@@ -60,8 +39,7 @@ func TestGMMEqualsScikitLearnFromTheSameStart(t *testing.T) {
 		Far           [][]float64
 		Scores        []float64
 		Posterior     [][]float64
-	}
-	readJSON(t, "gmm.json", &cases)
+	}](t, "gmm.json")
 	if len(cases) < 72 {
 		t.Fatalf("%d cases", len(cases))
 	}
@@ -104,11 +82,11 @@ func TestGMMEqualsScikitLearnFromTheSameStart(t *testing.T) {
 		if c.Steps != 3 {
 			continue // the same model to the last digits only after as many steps
 		}
-		scores, err := m.LogProb(t.Context(), dense(c.Far))
+		scores, err := m.LogProb(t.Context(), mltest.FromRows(c.Far))
 		if err != nil {
 			t.Fatal(err)
 		}
-		posterior, err := m.Responsibilities(dense(c.Far))
+		posterior, err := m.Responsibilities(mltest.FromRows(c.Far))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -673,17 +651,7 @@ func TestCancellationAtSize(t *testing.T) {
 		"soft": func(ctx context.Context) error { _, err := SoftKMeans{K: 40, Tol: 1e-14}.Fit(ctx, x); return err },
 	} {
 		for _, wait := range []time.Duration{5 * time.Millisecond, 60 * time.Millisecond, 500 * time.Millisecond} {
-			ctx, cancel := context.WithTimeout(t.Context(), wait)
-			begun := time.Now()
-			err := fit(ctx)
-			cancel()
-			// As much again for a machine that is busy with other tests.
-			if late := time.Since(begun) - wait; late > 200*time.Millisecond {
-				t.Errorf("%s returned %v after its context had ended", name, late)
-			}
-			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-				t.Error(err)
-			}
+			mltest.Prompt(t, fmt.Sprintf("%s after %v", name, wait), wait, fit)
 		}
 	}
 }

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/datasets"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/distance"
@@ -22,13 +20,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
-
-func random(seed uint64, n, d int) *mat.Dense {
-	r := rng.New(seed)
-	m := mat.NewDense(n, d, nil)
-	m.Apply(func(_, _ int, _ float64) float64 { return r.NormFloat64() }, m)
-	return m
-}
 
 // plain is the definition: sort all rows by distance, equal ones by their number.
 func plain(x, y *mat.Dense, metric distance.Metric, k int, radius float64) *neighbors.Graph {
@@ -69,14 +60,7 @@ func plain(x, y *mat.Dense, metric distance.Metric, k int, radius float64) *neig
 }
 
 func TestEqualsScikitLearn(t *testing.T) {
-	raw, err := os.ReadFile("testdata/sklearn.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]json.RawMessage{}
-	if err := json.Unmarshal(raw, &want); err != nil {
-		t.Fatal(err)
-	}
+	want := mltest.ReadJSON[map[string]json.RawMessage](t, "sklearn.json")
 	x := datasets.Digits().X.Slice(0, 120, 0, 64)
 	for name, metric := range map[string]distance.Metric{
 		"euclidean": nil, "cosine": distance.Cosine{}, "correlation": distance.Correlation{}, "manhattan": distance.Manhattan{}, "chebyshev": distance.Chebyshev{},
@@ -125,7 +109,7 @@ func TestEqualsScikitLearn(t *testing.T) {
 func TestIsThePlainSearch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := rapid.IntRange(2, 400).Draw(t, "n"), rapid.IntRange(1, 12).Draw(t, "d")
-		x := random(rapid.Uint64().Draw(t, "seed"), n, d)
+		x := mltest.Normal(rapid.Uint64().Draw(t, "seed"), n, d)
 		if grid := rapid.IntRange(0, 3).Draw(t, "grid"); grid > 0 { // integers, so that many distances are equal
 			x.Apply(func(_, _ int, v float64) float64 { return math.Round(v * float64(grid)) }, x)
 		}
@@ -141,7 +125,7 @@ func TestIsThePlainSearch(t *testing.T) {
 				t.Fatalf("%T: n = %d, d = %d, k = %d: another graph", metric, n, d, k)
 			}
 		}
-		y := random(rapid.Uint64().Draw(t, "seed2"), 20, d)
+		y := mltest.Normal(rapid.Uint64().Draw(t, "seed2"), 20, d)
 		y.SetRow(3, x.RawRowView(0))
 		got, err := neighbors.KNN{K: k}.Query(context.Background(), x, y)
 		if err != nil {
@@ -162,7 +146,7 @@ func TestIsThePlainSearch(t *testing.T) {
 }
 
 func TestScales(t *testing.T) {
-	x := random(3, 200, 5)
+	x := mltest.Normal(3, 200, 5)
 	want, err := neighbors.KNN{K: 4}.Fit(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +174,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	x := random(1, 5, 2)
+	x := mltest.Normal(1, 5, 2)
 	zero := mat.DenseCopyOf(x)
 	zero.SetRow(3, []float64{0, 0})
 	fit := func(k neighbors.KNN, x mat.Matrix) error { _, err := k.Fit(t.Context(), x); return err }
@@ -206,7 +190,7 @@ func TestBadInput(t *testing.T) {
 		{"K = 0", fit(neighbors.KNN{}, x), ml.ErrParameter, "K = 0"},
 		{"K = n", fit(neighbors.KNN{K: 5}, x), ml.ErrParameter, "K < n = 5"},
 		{"query K > n", query(neighbors.KNN{K: 6}, x), ml.ErrParameter, "K ≤ n = 5"},
-		{"columns", query(neighbors.KNN{K: 1}, random(1, 2, 3)), ml.ErrShape, "y has 3 columns"},
+		{"columns", query(neighbors.KNN{K: 1}, mltest.Normal(1, 2, 3)), ml.ErrShape, "y has 3 columns"},
 		{"radius", within(neighbors.Within{}), ml.ErrParameter, "Radius = 0"},
 		{"radius NaN", within(neighbors.Within{Radius: math.NaN()}), ml.ErrParameter, "Radius"},
 		{"a zero row", fit(neighbors.KNN{K: 1, Metric: distance.Cosine{}}, zero), ml.ErrParameter, "row 3"},
@@ -220,14 +204,12 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	x := random(1, 20000, 40)
+	x := mltest.Normal(1, 20000, 40)
 	for name, metric := range map[string]distance.Metric{"tree": nil, "table": distance.Manhattan{}} {
-		ctx, cancel := context.WithCancel(t.Context())
-		var ended time.Time
-		time.AfterFunc(150*time.Millisecond, func() { ended = time.Now(); cancel() })
-		_, err := neighbors.KNN{K: 10, Metric: metric}.Fit(ctx, x)
-		if late := time.Since(ended); !errors.Is(err, context.Canceled) || late > 100*time.Millisecond {
-			t.Errorf("%s: %v, %v after the context ended", name, err, late)
+		if !mltest.Prompt(t, name, 50*time.Millisecond, func(ctx context.Context) error {
+			return mltest.Err(neighbors.KNN{K: 10, Metric: metric}.Fit(ctx, x))
+		}) {
+			t.Errorf("%s: done before its context ended", name)
 		}
 	}
 }
@@ -260,7 +242,7 @@ func FuzzKNN(f *testing.F) {
 		if n == 0 || d == 0 || d > 25 {
 			return
 		}
-		x := random(uint64(n)<<8|uint64(d), int(n), int(d))
+		x := mltest.Normal(uint64(n)<<8|uint64(d), int(n), int(d))
 		x.Scale(scale, x)
 		if g, err := (neighbors.KNN{K: k}).Fit(t.Context(), x); err == nil {
 			if g.Len() != int(n) || len(g.Index) != int(n)*k {
@@ -293,7 +275,7 @@ func ExampleKNN() {
 func BenchmarkKNN(b *testing.B) {
 	for _, d := range []int{2, 10, 50} {
 		for _, n := range []int{2500, 5000, 10000, 20000} {
-			x := random(1, n, d)
+			x := mltest.Normal(1, n, d)
 			b.Run(fmt.Sprintf("d=%d/n=%d", d, n), func(b *testing.B) {
 				for b.Loop() {
 					if _, err := (neighbors.KNN{K: 15}).Fit(context.Background(), x); err != nil {

@@ -1,14 +1,13 @@
 package pictures
 
 import (
-	"encoding/json"
 	"errors"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -54,19 +53,12 @@ func logisticGraph(t *testing.T, like likelihood, out [][]float32, x []int) (log
 
 // Values and gradients against JAX in float64: testdata/logistics.py.
 func TestLogisticsAgainstJAX(t *testing.T) {
-	raw, err := os.ReadFile("testdata/logistics.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []struct {
+	cases := mltest.ReadJSON[[]struct {
 		Levels, Components, X int
 		Out                   []float32
 		LogProb               float64 `json:"log_prob"`
 		Gradient              []float64
-	}
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "logistics.json")
 	for i, c := range cases {
 		like := logistics{c.Levels, c.Components}
 		logp, gradient, _ := logisticGraph(t, like, [][]float32{c.Out}, []int{c.X})

@@ -1,10 +1,8 @@
 package text
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/golatent/latent/internal/rng"
@@ -32,15 +30,7 @@ type reference struct {
 
 func references(t *testing.T) map[string]reference {
 	t.Helper()
-	data, err := os.ReadFile("testdata/recurrent.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out map[string]reference
-	if err := json.Unmarshal(data, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return mltest.ReadJSON[map[string]reference](t, "recurrent.json")
 }
 
 func (r reference) weights() (w neural.Weights) {

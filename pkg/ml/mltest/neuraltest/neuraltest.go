@@ -1,8 +1,8 @@
 // Package neuraltest holds every neural method to what all of them promise beside what mltest holds
-// all methods to: a training that is cut off gives the model so far and goes on from its checkpoint to
-// the same bits, both backends agree, a file opens on another backend and holds no path, options of a
-// training that are out of range are named, the seed decides. It is a package of its own so that the
-// tests of classical methods need not link a backend. A method's test file calls it once:
+// all methods to: a training that is cut off gives the model so far and goes on from its checkpoint
+// to the same bits, both backends agree, a file opens on another backend and holds no path, options
+// of a training that are out of range are named, the seed decides. It is a package of its own so
+// that the tests of classical methods need not link a backend. A method's test file calls it once:
 //
 //	func TestTraining(t *testing.T) {
 //		x := mltest.Stripes(40, 6, 2)
@@ -38,8 +38,8 @@ import (
 	"github.com/golatent/latent/pkg/ml/neural"
 )
 
-// Method is a neural method on small data, with all options set but how it is trained. A model embeds
-// neural.Trained. Other and Refused may be left out.
+// Method is a neural method on small data, with all options set but how it is trained. A model
+// embeds neural.Trained. Other and Refused may be left out.
 type Method[M any] struct {
 	// Fit trains as t says. The suite sets Steps, Report, Seed, Checkpoint and Backend, and, unless
 	// NoHoldout, Holdout; the rest is that of Train.
@@ -346,8 +346,8 @@ func holds(v reflect.Value, name, path string) string {
 	return ""
 }
 
-// backends trains on both, and asks a model that was trained on one and kept in a file on the other.
-// Graphs are compiled as few times as can be, which takes XLA seconds.
+// backends trains on both, and asks a model that was trained on one and kept in a file on the
+// other. Graphs are compiled as few times as can be, which takes XLA seconds.
 func (m Method[M]) backends(t testing.TB) {
 	train := m.training()
 	train.Holdout = m.Train.Holdout
