@@ -120,7 +120,13 @@ func whiten(ctx context.Context, method string, x mat.Matrix, components int) (*
 	var p *PCAModel
 	var scores *mat.Dense
 	if abandoned := parallel.Abandon(ctx, func() {
-		if p, err = (PCA{Components: components, Divisor: Population}).Fit(ctx, y); err == nil && p.Rank > 0 {
+		// The covariance is quicker, but has lost the digits of directions that vary little.
+		pca := PCA{Components: components, Divisor: Population, Solver: Covariance}
+		if p, err = pca.Fit(ctx, y); err == nil && p.Variance[len(p.Variance)-1] < 1e-6*p.Variance[0] {
+			pca.Solver = SVD
+			p, err = pca.Fit(ctx, y)
+		}
+		if err == nil && p.Rank > 0 {
 			scores, err = p.Whiten(y)
 		}
 	}); abandoned != nil {
@@ -185,11 +191,11 @@ func (s *measurer) at(ctx context.Context, w *mat.Dense, outer bool) (*statistic
 		z, y, slope, curve := cut(s.z, k), cut(s.y, r), cut(s.slope, r), cut(s.curve, r)
 		y.Mul(w, z)
 		for i := range r {
-			c := curve.RawRowView(i)
-			part.value[i] = s.contrast.evaluate(y.RawRowView(i), slope.RawRowView(i), c)
-			for _, v := range c {
-				part.curve[i] += v
+			var each []float64
+			if outer {
+				each = curve.RawRowView(i)
 			}
+			part.value[i], part.curve[i] = s.contrast.evaluate(y.RawRowView(i), slope.RawRowView(i), each)
 		}
 		part.cross.Mul(slope, z.T())
 		if outer {
