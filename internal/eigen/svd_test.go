@@ -11,24 +11,18 @@ import (
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/csr"
+	"github.com/golatent/latent/pkg/ml/mltest"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
-
-func normal(seed uint64, n, d int) *mat.Dense {
-	r := rng.New(seed)
-	x := mat.NewDense(n, d, nil)
-	x.Apply(func(_, _ int, _ float64) float64 { return r.NormFloat64() }, x)
-	return x
-}
 
 // spectrum is a matrix with the given singular values and random vectors.
 func spectrum(seed uint64, n, d int, s []float64) *mat.Dense {
 	var u, v, out mat.Dense
 	var qr mat.QR
-	qr.Factorize(normal(seed, n, len(s)))
+	qr.Factorize(mltest.Normal(seed, n, len(s)))
 	qr.QTo(&u)
-	qr.Factorize(normal(seed+1, d, len(s)))
+	qr.Factorize(mltest.Normal(seed+1, d, len(s)))
 	qr.QTo(&v)
 	out.Product(u.Slice(0, n, 0, len(s)), mat.NewDiagDense(len(s), s), v.Slice(0, d, 0, len(s)).T())
 	return &out
@@ -202,7 +196,7 @@ func TestRandomizedOperands(t *testing.T) {
 }
 
 func TestRandomizedErrors(t *testing.T) {
-	a := DenseFactor{normal(1, 8, 5)}
+	a := DenseFactor{mltest.Normal(1, 8, 5)}
 	for _, k := range []int{0, 6, -1} {
 		if _, err := (Randomized{}).Decompose(t.Context(), "x", a, k); !errors.Is(err, ml.ErrParameter) {
 			t.Errorf("k = %d: %v", k, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -141,5 +142,29 @@ func Labeled[M any](fit func(ctx context.Context, x mat.Matrix, y []int) (*M, er
 			}
 		}
 		return fit(ctx, x, y)
+	}
+}
+
+// Frequencies wants counts of draws that follow the probabilities p: χ² over the outcomes that are likely
+// enough, five expected draws, has as many cells for its mean and twice that for its variance; the rare
+// ones are counted together, as a Poisson number. Both may be five deviations above their means.
+func Frequencies(t testing.TB, what string, counts, p []float64) {
+	t.Helper()
+	n := floats.Sum(counts)
+	chi, cells, rare, rareWant := 0.0, 0.0, 0.0, 0.0
+	for k, c := range counts {
+		want := n * p[k]
+		if want < 5 {
+			rare, rareWant = rare+c, rareWant+want
+			continue
+		}
+		chi += (c - want) * (c - want) / want
+		cells++
+	}
+	if cells < 5 {
+		t.Errorf("%s: only %v outcomes are likely enough to be counted", what, cells)
+	}
+	if !(chi <= cells+5*math.Sqrt(2*cells)) || !(rare <= rareWant+5*math.Sqrt(rareWant)+5) {
+		t.Errorf("%s: χ² is %.1f over %v outcomes; %v rare ones, %.1f expected", what, chi, cells, rare, rareWant)
 	}
 }

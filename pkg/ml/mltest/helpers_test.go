@@ -52,14 +52,21 @@ func TestGaps(t *testing.T) {
 }
 
 func TestHelpersComplain(t *testing.T) {
+	fifths := []float64{.2, .2, .2, .2, .2}
 	for name, c := range map[string]struct {
 		check func(t testing.TB)
 		bad   bool
 	}{
-		"equal":         {func(t testing.TB) { CloseTo(t, "", []float64{1}, []float64{1.5}, 0.5) }, false},
-		"far":           {func(t testing.TB) { CloseTo(t, "", []float64{1}, []float64{1.6}, 0.5) }, true},
-		"NaN":           {func(t testing.TB) { CloseTo(t, "", []float64{math.NaN()}, []float64{1}, 9) }, true},
-		"short":         {func(t testing.TB) { CloseTo(t, "", nil, []float64{1}, 9) }, true},
+		"equal":        {func(t testing.TB) { CloseTo(t, "", []float64{1}, []float64{1.5}, 0.5) }, false},
+		"far":          {func(t testing.TB) { CloseTo(t, "", []float64{1}, []float64{1.6}, 0.5) }, true},
+		"NaN":          {func(t testing.TB) { CloseTo(t, "", []float64{math.NaN()}, []float64{1}, 9) }, true},
+		"short":        {func(t testing.TB) { CloseTo(t, "", nil, []float64{1}, 9) }, true},
+		"fair":         {func(t testing.TB) { Frequencies(t, "", []float64{9, 11, 12, 8, 10}, fifths) }, false},
+		"a loaded die": {func(t testing.TB) { Frequencies(t, "", []float64{30, 5, 5, 5, 5}, fifths) }, true},
+		"too few":      {func(t testing.TB) { Frequencies(t, "", []float64{2, 2, 2, 2, 2}, fifths) }, true},
+		"often rare": {func(t testing.TB) {
+			Frequencies(t, "", []float64{9, 11, 12, 8, 10, 50}, []float64{.2, .2, .2, .2, .19, .01})
+		}, true},
 		"right error":   {func(t testing.TB) { Refused(t, "", ml.BadParameter("m", "K", 0, "1"), ml.ErrParameter, "K") }, false},
 		"no error":      {func(t testing.TB) { Refused(t, "", nil, ml.ErrParameter) }, true},
 		"another":       {func(t testing.TB) { Refused(t, "", ml.ErrShape, ml.ErrParameter) }, true},
