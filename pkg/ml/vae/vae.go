@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"github.com/golatent/latent/pkg/ml/neural/dist"
@@ -140,7 +141,7 @@ func (v VAE) check(x mat.Matrix) (*VAEModel, neural.Problem, error) {
 		return nil, p, err
 	}
 	if v.Likelihood == Gaussian {
-		m.Center, m.Scale = standard(parts.Train)
+		m.Center, m.Scale = scaling.RootMeanSquare(parts.Train)
 	}
 	rows, err := m.input(method, parts.Train)
 	if err != nil {
@@ -283,31 +284,4 @@ func (m *VAEModel) input(who string, x mat.Matrix) (*neural.Array, error) {
 		return nil, err
 	}
 	return out, nil
-}
-
-// standard is the mean of each column, and the root of the mean square of all that is left: one
-// scale for all columns, so that a linear model stays what it is.
-func standard(x mat.Matrix) (center []float64, scale float64) {
-	n, d := x.Dims()
-	center = make([]float64, d)
-	largest := 0.0
-	for j := range d {
-		for i := range n {
-			center[j] += x.At(i, j) / float64(n) // divided first: a sum of large numbers may overflow
-		}
-		for i := range n {
-			largest = max(largest, math.Abs(x.At(i, j)-center[j]))
-		}
-	}
-	if largest == 0 || math.IsInf(largest, 0) {
-		return center, 1
-	}
-	sum := 0.0
-	for i := range n {
-		for j := range d {
-			r := (x.At(i, j) - center[j]) / largest
-			sum += r * r
-		}
-	}
-	return center, largest * math.Sqrt(sum/float64(n*d))
 }
