@@ -14,9 +14,9 @@ func Apply(in []*graph.Node, f func(in []*graph.Node) *graph.Node,
 
 // ApplyAll is Apply for several results, with one v for each.
 func ApplyAll(in []*graph.Node, f func(in []*graph.Node) []*graph.Node, vjp func(in, v []*graph.Node) []*graph.Node) []*graph.Node {
-	// Autodiff goes backward through the nodes as they were built: first it comes to the results, each of which
-	// says its v, then to path, where vjp is called, and then to the inputs. path is a scalar 0 that makes
-	// every input part of every result.
+	// Autodiff goes backward through the nodes as they were built: first it comes to the results,
+	// each of which says its v, then to path, where vjp is called, and then to the inputs. path is
+	// a scalar 0 that makes every input part of every result.
 	values, grads := make([]*graph.Node, len(in)), make([]*graph.Node, len(in))
 	var path *graph.Node
 	for i, x := range in {

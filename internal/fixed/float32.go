@@ -5,8 +5,8 @@ import "math"
 // Networks that are evaluated step by step keep their numbers in float32, as they were trained, and
 // compute each function of one number in float64.
 
-// plainProduct adds x·w to y: y_k += Σ_j x_j w_jk, for j from 0 up, each product rounded before it is
-// added. w is len(x) rows of len(y) numbers.
+// plainProduct adds x·w to y: y_k += Σ_j x_j w_jk, for j from 0 up, each product rounded before it
+// is added. w is len(x) rows of len(y) numbers.
 func plainProduct(y, x, w []float32) {
 	n := len(y)
 	for ; len(x) >= 4; x, w = x[4:], w[4*n:] { // four rows at a time: y is read and written once for them

@@ -9,7 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The kernel of a processor and plain Go agree to the last bit, for any sizes, and with numbers that are not finite or hardly there. What is beside y and w is neither read nor written.
+// The kernel of a processor and plain Go agree to the last bit, for any sizes, and with numbers
+// that are not finite or hardly there. What is beside y and w is neither read nor written.
 func TestProductIsTheSameOnEveryMachine(t *testing.T) {
 	special := []float32{0, float32(math.Copysign(0, -1)), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), math.SmallestNonzeroFloat32, -1e-40, math.MaxFloat32}
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,6 +1,7 @@
 #include "textflag.h"
 
-// y_k += Σ_j x_j w_jk, eight k in the lanes of a register: each y_k gets its products in the order of j, every one rounded before it is added, as plainProduct does.
+// y_k += Σ_j x_j w_jk, eight k in the lanes of a register: each y_k gets its products in the order
+// of j, every one rounded before it is added, as plainProduct does.
 
 // ROW adds a row's part at CX to Y4. X is its x in all lanes.
 #define ROW(W, X) \

@@ -17,9 +17,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// K-means of sparse rows: centers are dense, rows are not. With ‖x−μ‖² = ‖x‖² − 2x·μ + ‖μ‖² a row meets
-// the centers by its entries alone. Sparse data is not moved to its mean, since then it would be dense; its
-// many zeros keep it near the origin.
+// K-means of sparse rows: centers are dense, rows are not. With ‖x−μ‖² = ‖x‖² − 2x·μ + ‖μ‖² a row
+// meets the centers by its entries alone. Sparse data is not moved to its mean, since then it would
+// be dense; its many zeros keep it near the origin.
 
 // sparsePoints checks sparse rows and brings them into the range of squares; other counts in the
 // choice of scale.
@@ -88,8 +88,8 @@ func (k KMeans) sparseStart(ctx context.Context, p *points, r *rand.Rand) *mat.D
 	return centers
 }
 
-// drawWeighted returns an index with probability proportional to its weight, of which total is the sum; any,
-// where that is 0.
+// drawWeighted returns an index with probability proportional to its weight, of which total is the
+// sum; any, where that is 0.
 func drawWeighted(r *rand.Rand, weights []float64, total float64) int {
 	if !(total > 0) {
 		return r.IntN(len(weights))
@@ -106,8 +106,8 @@ func drawWeighted(r *rand.Rand, weights []float64, total float64) int {
 	return last
 }
 
-// sparseDistances returns the squared distance of each row to row c, or to those chosen before where that
-// is less, and the sum; nothing when ctx ends.
+// sparseDistances returns the squared distance of each row to row c, or to those chosen before
+// where that is less, and the sum; nothing when ctx ends.
 func (p *points) sparseDistances(ctx context.Context, c int, nearest []float64) ([]float64, float64) {
 	center := make([]float64, p.d)
 	p.sparse.DoRowNonZero(c, func(_, j int, v float64) { center[j] = v })
@@ -137,8 +137,8 @@ func (p *points) sparseDistances(ctx context.Context, c int, nearest []float64) 
 	return dist, max(total, 0)
 }
 
-// sparseAssign returns the nearest center of each row, and, if asked by labels that are given, the sum of
-// the squared distances to the centers of those. The error is ctx.Err().
+// sparseAssign returns the nearest center of each row, and, if asked by labels that are given, the
+// sum of the squared distances to the centers of those. The error is ctx.Err().
 func (p *points) sparseAssign(ctx context.Context, centers *mat.Dense, labels []int) (next []int, dist []float64, err error) {
 	k, _ := centers.Dims()
 	columns, halves := mat.DenseCopyOf(centers.T()).RawMatrix().Data, make([]float64, k)
@@ -171,8 +171,8 @@ func (p *points) sparseAssign(ctx context.Context, centers *mat.Dense, labels []
 	return next, dist, err
 }
 
-// sparseMeans returns the mean of each cluster. A cluster without rows takes the row that is farthest
-// from its center, which leaves its own: it changes labels. The error is ctx.Err().
+// sparseMeans returns the mean of each cluster. A cluster without rows takes the row that is
+// farthest from its center, which leaves its own: it changes labels. The error is ctx.Err().
 func (p *points) sparseMeans(ctx context.Context, k int, labels []int, dist []float64) (*mat.Dense, error) {
 	size := make([]int, k)
 	for _, l := range labels {

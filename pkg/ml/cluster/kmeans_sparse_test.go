@@ -57,7 +57,8 @@ func TestSparseKMeansEqualsDense(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Where a cluster ran empty or rows tie the two may go on differently: both are held to be fixed points of Lloyd's.
+		// Where a cluster ran empty or rows tie the two may go on differently: both are held to be
+		// fixed points of Lloyd's.
 		if slices.Equal(got.Labels, want.Labels) && !(math.Abs(got.Inertia-want.Inertia) <= 1e-9*want.Inertia+1e-300) {
 			t.Fatalf("inertia %v, of the dense rows %v", got.Inertia, want.Inertia)
 		}
@@ -130,7 +131,8 @@ func TestSparseKMeansConformance(t *testing.T) {
 	mltest.Run(t, mltest.Method[KMeansModel]{Fit: fit, Predict: (*KMeansModel).Predict, Labels: func(m *KMeansModel) []int { return m.Labels }})
 }
 
-// Rows that would take 3 GB as dense ones are clustered; a method that needs dense rows refuses them.
+// Rows that would take 3 GB as dense ones are clustered; a method that needs dense rows refuses
+// them.
 func TestSparseKMeansOfManyColumns(t *testing.T) {
 	const n, d = 20000, 20000 // 3.2 GB if it were dense
 	r := rng.New(1)

@@ -44,8 +44,8 @@ func (m *Matrix) transpose(ctx context.Context) (*Matrix, error) {
 	return t, nil
 }
 
-// Map returns the matrix whose entries are f of those of this one; where f gives 0 there is none. It
-// never asks for the elements that are not stored. f is called from several goroutines.
+// Map returns the matrix whose entries are f of those of this one; where f gives 0 there is none.
+// It never asks for the elements that are not stored. f is called from several goroutines.
 func (m *Matrix) Map(f func(i, j int, v float64) float64) *Matrix {
 	n := m.Rows()
 	out := &Matrix{Columns: m.Columns, Start: m.Start, Index: m.Index, Value: make([]float64, len(m.Value))}

@@ -68,9 +68,9 @@ type Rows struct {
 }
 
 // NewRows prepares the rows of x (n×d) and y (m×d) for a metric; a nil y means x, a nil metric
-// Euclidean. Where either is a *csr.Matrix and the metric is Sparse, rows are measured by their entries
-// and nothing becomes dense. The errors are those of ml.Dense, ml.ErrShape for unequal numbers of
-// columns, and what the metric can't measure, such as the angle of a row of zeros.
+// Euclidean. Where either is a *csr.Matrix and the metric is Sparse, rows are measured by their
+// entries and nothing becomes dense. The errors are those of ml.Dense, ml.ErrShape for unequal
+// numbers of columns, and what the metric can't measure, such as the angle of a row of zeros.
 func NewRows(metric Metric, x, y mat.Matrix) (*Rows, error) {
 	return newRows("distance.NewRows", metric, x, y)
 }

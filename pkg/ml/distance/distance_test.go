@@ -422,7 +422,8 @@ func TestSparseRows(t *testing.T) {
 	})
 }
 
-// A sparse matrix that would take terabytes as a dense one is measured all the same, and what is wrong with one is said.
+// A sparse matrix that would take terabytes as a dense one is measured all the same, and what is
+// wrong with one is said.
 func TestSparseRowsOfManyColumns(t *testing.T) {
 	x, err := csr.FromTriplets(3, 1e12, []int{0, 1, 1}, []int{5, 5, 9e11}, []float64{3, 3, 4})
 	if err != nil {

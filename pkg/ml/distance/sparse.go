@@ -11,7 +11,8 @@ import (
 
 // Sparse reports whether a metric measures the rows of a sparse matrix by their entries alone:
 // Euclidean, SqEuclidean, Manhattan, Chebyshev, Minkowski and Hamming, since places where both rows
-// are 0 add nothing to them, and Cosine. For another metric the matrix is made dense, if it is small.
+// are 0 add nothing to them, and Cosine. For another metric the matrix is made dense, if it is
+// small.
 func Sparse(metric Metric) bool {
 	switch metric.(type) {
 	case nil, Euclidean, SqEuclidean, Manhattan, Chebyshev, Minkowski, Hamming, Cosine:

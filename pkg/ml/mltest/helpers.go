@@ -145,9 +145,10 @@ func Labeled[M any](fit func(ctx context.Context, x mat.Matrix, y []int) (*M, er
 	}
 }
 
-// Frequencies wants counts of draws that follow the probabilities p: χ² over the outcomes that are likely
-// enough, five expected draws, has as many cells for its mean and twice that for its variance; the rare
-// ones are counted together, as a Poisson number. Both may be five deviations above their means.
+// Frequencies wants counts of draws that follow the probabilities p: χ² over the outcomes that are
+// likely enough, five expected draws, has as many cells for its mean and twice that for its
+// variance; the rare ones are counted together, as a Poisson number. Both may be five deviations
+// above their means.
 func Frequencies(t testing.TB, what string, counts, p []float64) {
 	t.Helper()
 	n := floats.Sum(counts)

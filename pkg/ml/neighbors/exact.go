@@ -20,8 +20,8 @@ import (
 // product, and not at all where the triangle inequality shows it to be too far; whatever the
 // product finds near is measured again from the differences, so that a result has all its digits.
 // It costs O(n²d) at worst and much less where the data has few dimensions or lies in clumps. Any
-// other metric is computed for all pairs, and so are sparse rows (*csr.Matrix), which stay sparse where
-// the metric is distance.Sparse.
+// other metric is computed for all pairs, and so are sparse rows (*csr.Matrix), which stay sparse
+// where the metric is distance.Sparse.
 type KNN struct {
 	K      int             // neighbors of a row, itself not counted, 1 ≤ K < n
 	Metric distance.Metric // nil means Euclidean

@@ -25,8 +25,8 @@ func recurrence(x, carry, fixed []*node) (out, next []*node) {
 	return nodes(graph.AddScalar(h, 0.25), graph.ReduceSum(graph.Mul(c, graph.OneMinus(h)), -1)), nodes(h, c)
 }
 
-// scanned is a scan of recurrence, with the gradients of two sums that leave out parts of the results: no
-// gradient may see what another one left behind.
+// scanned is a scan of recurrence, with the gradients of two sums that leave out parts of the
+// results: no gradient may see what another one left behind.
 func scanned(scan func(xs, carry, fixed []*node, step Step) (outs, last []*node)) graphtest.Graph {
 	return func(_ *model.Scope, in []*node) []*node {
 		outs, last := scan(in[:1], in[1:3], in[3:], recurrence)
