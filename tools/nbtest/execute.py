@@ -245,6 +245,7 @@ class Run:
                 stopping.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 say("interrupted")
+                self.report()
                 self.fresh.cleanup()
                 os._exit(130)
         os.environ.clear()
