@@ -7,15 +7,36 @@ import (
 	"math"
 
 	"github.com/golatent/latent/pkg/ml/decomposition"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 )
 
 func init() {
+	explained := []figure{{"share of the variance", equal}}
 	register(
+		row{name: "pca-full", input: "lowrank20k500", figures: explained, fit: func(ctx context.Context, p problem) (judge, error) {
+			m, err := decomposition.PCA{Components: 30, Solver: decomposition.Covariance}.Fit(ctx, p.X)
+			return shareOfVariance(m, err)
+		}},
+		row{name: "pca-randomized", input: "lowrank20k500", figures: explained, fit: func(ctx context.Context, p problem) (judge, error) {
+			m, err := decomposition.PCA{Components: 30, Solver: decomposition.Randomized, Seed: p.Seed}.Fit(ctx, p.X)
+			return shareOfVariance(m, err)
+		}},
+		row{name: "pca-incremental", input: "lowrank20k500", figures: explained, fit: func(ctx context.Context, p problem) (judge, error) {
+			m, err := decomposition.IncrementalPCA{Components: 30, Batch: 2500}.Fit(ctx, p.X)
+			return shareOfVariance(m, err)
+		}},
 		row{name: "fastica", input: "mixed20k8", figures: []figure{{"mean |corr| with the sources", higher}}, fit: fastICA},
 		row{name: "picard", input: "mixed20k8", figures: []figure{{"mean |corr| with the sources", higher}}, fit: picard},
 	)
+}
+
+func shareOfVariance(m *decomposition.PCAModel, err error) (judge, error) {
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) ([]float64, error) { return []float64{floats.Sum(m.Ratio)}, nil }, nil
 }
 
 // fastICA ends at the tolerance that the peer has by default.

@@ -10,6 +10,8 @@ const withoutRow = `
 - cluster.BisectingKMeans: builds the whole tree, where scikit-learn's stops at K clusters.
 - neighbors.Within: the same search as neighbors.KNN, which has a row.
 - mixture.SoftKMeans, mixture.Bernoulli, mixture.LinearExperts, mixture.LogisticExperts: no peer in Python that is kept up.
+- decomposition.PowerIteration, decomposition.Sanger: how a single direction is found, shown in a notebook; decomposition.ParallelAnalysis: fifty fits of decomposition.PCA, which has a row.
+- autoencoder.NonlinearPCA: a small network, whose step the rows of MADE and the VAE time.
 - decomposition.Infomax: finds the minima of decomposition.Picard, which has a row, in many more steps; decomposition.TopographicICA: no peer in Python that is kept up.
 - manifold.SNE: of historical interest; its successor manifold.TSNE has a row.
 - coding.NGram, coding.Pictures: models of a kind that no library in Python has; the coder that they drive has a row.

@@ -4,6 +4,35 @@ from driver import data, peer
 
 
 @data
+def lowrank20k500():
+    """30 hidden factors behind 500 columns, with noise."""
+    r = np.random.default_rng(10)
+    return r.normal(size=(20000, 30)) @ r.normal(size=(30, 500)) + 0.5 * r.normal(size=(20000, 500))
+
+
+def explained(m):
+    return lambda: {"share of the variance": m.explained_variance_ratio_.sum()}
+
+
+@peer("pca-full", "scikit-learn", "sklearn.decomposition")
+def pca_full(p):
+    from sklearn.decomposition import PCA
+    return explained(PCA(30, svd_solver="covariance_eigh").fit(p.x))
+
+
+@peer("pca-randomized", "scikit-learn", "sklearn.decomposition")
+def pca_randomized(p):
+    from sklearn.decomposition import PCA
+    return explained(PCA(30, svd_solver="randomized", random_state=p.seed).fit(p.x))
+
+
+@peer("pca-incremental", "scikit-learn", "sklearn.decomposition")
+def pca_incremental(p):
+    from sklearn.decomposition import IncrementalPCA
+    return explained(IncrementalPCA(30, batch_size=2500).fit(p.x))
+
+
+@data
 def mixed20k8():
     """Sines, square waves and Laplacian noise by turns, mixed by a random matrix."""
     r = np.random.default_rng(8)
