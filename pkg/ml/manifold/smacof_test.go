@@ -179,8 +179,9 @@ func TestDuplicatesByTheThousand(t *testing.T) {
 	for i := range 1200 {
 		x.SetRow(i, []float64{float64(i % 3), float64(i % 2), 1})
 	}
+	// Six places in a plane.
 	classical, err := ClassicalMDS{}.Fit(t.Context(), x)
-	if err != nil || !classical.Euclidean || mltest.MatrixGap(distancesOf(classical.Embedding), distancesOf(x)) > 1e-6 { // six places in a plane
+	if err != nil || !classical.Euclidean || mltest.MatrixGap(distancesOf(classical.Embedding), distancesOf(x)) > 1e-6 {
 		t.Errorf("classical: %v", err)
 	}
 	order, err := NonmetricMDS{MaxIter: 30}.Fit(t.Context(), x)
