@@ -236,16 +236,16 @@ func (m *PCAModel) solve(ctx context.Context, y *mat.Dense, k int, seed uint64) 
 // its transpose, before it takes the singular values of what is left.
 func (m *PCAModel) bySVD(ctx context.Context, y *mat.Dense, k int) ([]float64, error) {
 	n, d := y.Dims()
-	tall := mat.DenseCopyOf(y)
+	tall, wanted := mat.DenseCopyOf(y), mat.SVDThinV // one side's vectors take half the rotations of both
 	if n < d {
-		tall = mat.DenseCopyOf(y.T())
+		tall, wanted = mat.DenseCopyOf(y.T()), mat.SVDThinU
 	}
 	qr := factorizeQR(tall)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var svd mat.SVD
-	if !svd.Factorize(qr.r(), mat.SVDThin) {
+	if !svd.Factorize(qr.r(), wanted) {
 		return nil, fmt.Errorf("%s: the singular value decomposition has not converged: %w", pcaMethod, ml.ErrNotConverged)
 	}
 	if err := ctx.Err(); err != nil {
