@@ -49,6 +49,13 @@ def unmixed(s, truth):
     return np.abs(np.corrcoef(s.T, truth.T)[:k, k:]).max(1).mean()
 
 
+@peer("factor-analysis", "scikit-learn", "sklearn.decomposition")
+def factor_analysis(p):
+    from sklearn.decomposition import FactorAnalysis
+    m = FactorAnalysis(30, random_state=p.seed).fit(p.x)
+    return lambda: {"mean loglik": m.score(p.x)}
+
+
 @peer("fastica", "scikit-learn", "sklearn.decomposition")
 def fastica(p):
     from sklearn.decomposition import FastICA
