@@ -98,29 +98,26 @@ func (f *factorFit) concentrated(ctx context.Context) iter.Seq2[*factors, error]
 // descend returns a better Ψ, or nil where there is none.
 func (f *factorFit) descend(ctx context.Context, e *uniqueParts) (*uniqueParts, error) {
 	d := f.d
+	first := 0 // of the eigenvectors that are left to the noise
+	for first < e.k && e.values[first] > 1 {
+		first++
+	}
 	gradient, hessian := make([]float64, d), mat.NewSymDense(d, nil)
-	noise := make([][]float64, 0, d)
-	for m := range d {
-		if m >= e.k || e.values[m] <= 1 {
-			v := mat.Col(nil, m, e.v)
-			noise = append(noise, v)
-			for j, x := range v {
-				gradient[j] += (1 - e.values[m]) * x * x
-			}
+	for j := range d {
+		for m, x := range e.v.RawRowView(j)[first:] {
+			gradient[j] += (1 - e.values[first+m]) * x * x
 		}
 	}
+	var onto mat.SymDense
+	onto.SymOuterK(1, e.v.Slice(0, d, first, d))
 	free := make([]bool, d) // those on the floor that want to go below stay
 	for j := range d {
 		free[j] = e.psi[j] > f.floor[j] || gradient[j] < 0
 	}
 	for i := range d {
 		for j := i; j < d; j++ {
-			sum := 0.0
-			for _, v := range noise {
-				sum += v[i] * v[j]
-			}
 			if free[i] && free[j] {
-				hessian.SetSym(i, j, sum*sum)
+				hessian.SetSym(i, j, onto.At(i, j)*onto.At(i, j))
 			}
 		}
 		if !free[i] {
