@@ -32,7 +32,10 @@ type descent struct {
 	// identity, which the last step tells.
 	precondition func(p *unmixing, q *mat.Dense) *mat.Dense
 	// taken hears by what share of its direction each step went; it may be nil.
-	taken  func(share float64)
+	taken func(share float64)
+	// enough is the share of the fall that the slope promises which a step must bring: with 1/2 a
+	// step is no longer than one over the curvature, and does not swing from side to side.
+	enough float64
 	rotate bool // W moves to exp(D)W, else to (I + D)W
 	memory int  // pairs of step and change of the gradient that are remembered
 	most   int
@@ -144,7 +147,8 @@ func (d descent) search(ctx context.Context, p *unmixing, direction *mat.Dense) 
 			return nil, nil, err
 		}
 		flat := math.Abs(next.loss-p.loss) <= 1e-13*(1+math.Abs(p.loss))
-		if next.loss < p.loss || flat && next.stationarity < p.stationarity {
+		promised := floats.Dot(p.gradient.RawMatrix().Data, taken.RawMatrix().Data) // below 0
+		if next.loss < p.loss && next.loss <= p.loss+d.enough*promised || flat && next.stationarity < p.stationarity {
 			if d.taken != nil {
 				d.taken(share)
 			}

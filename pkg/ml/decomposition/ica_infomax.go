@@ -20,7 +20,8 @@ import (
 // to be peaked, ψ(y) = tanh y. It goes downhill by the gradient alone, so it takes many more steps
 // than Picard with Plain, which finds the same minima.
 //
-// A step uses all rows and costs O(nk²); its η is halved until the loss falls, and grows after.
+// A step uses all rows and costs O(nk²); its η is halved until the loss falls by half of what the
+// slope promises, and grows after.
 type Infomax struct {
 	Components    int        // sources to look for, in as many principal components; 0 means all in which the data vary
 	SuperGaussian bool       // take all sources to be peaked, and none to be flat
@@ -67,7 +68,7 @@ func (f Infomax) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*ICAModel,
 		}
 		l := likelihood{newMeasurer(LogCosh, data.z), f.SuperGaussian}
 		eta := rate
-		d := descent{evaluate: l.free, memory: 0, most: most, tol: tol}
+		d := descent{evaluate: l.free, enough: 0.5, most: most, tol: tol}
 		d.precondition = func(_ *unmixing, q *mat.Dense) *mat.Dense {
 			q.Scale(eta, q)
 			return q
