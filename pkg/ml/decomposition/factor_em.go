@@ -66,7 +66,7 @@ func (f *factorFit) em(ctx context.Context) iter.Seq2[*factors, error] {
 			next.steps = s.steps + 1
 			s = next
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			yield(nil, err)
 		}
 	}

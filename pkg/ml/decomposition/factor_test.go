@@ -2,6 +2,7 @@ package decomposition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -400,6 +401,22 @@ func TestBadFactors(t *testing.T) {
 	mltest.Refused(t, "columns", mltest.Err(m.Transform(mat.NewDense(1, 3, nil))), ml.ErrShape, "3 columns")
 	mltest.Refused(t, "n", mltest.Err(m.Sample(t.Context(), 0, 1)), ml.ErrParameter, "n = 0")
 	mltest.Refused(t, "empty", mltest.Err((&FactorModel{}).Transform(x)), ml.ErrEmpty, "no loadings")
+	// A fit that is cut off gives the model so far.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	steps := 0
+	f := FactorAnalysis{Missing: mat.NewDense(20, 4, nil), Tol: 1e-300}
+	var last *FactorModel
+	var end error
+	for m, err := range f.Iterate(ctx, x) {
+		if steps++; steps == 3 {
+			cancel()
+		}
+		last, end = m, err
+	}
+	if last == nil || last.Iterations != 2 || !errors.Is(end, context.Canceled) {
+		t.Errorf("cut off after %d steps: %v, %v", steps, last, end)
+	}
 	wide, _, _ := planted(7, 200, 150, 3)
 	for _, f := range []FactorAnalysis{{Factors: 3}, {Factors: 3, Method: EM, Tol: 1e-300}, {Factors: 3, Tol: 1e-300, Missing: mat.NewDense(200, 150, nil)}} {
 		mltest.Prompt(t, "a fit", 20*time.Millisecond, func(ctx context.Context) error { return mltest.Err(f.Fit(ctx, wide)) })
