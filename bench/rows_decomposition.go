@@ -33,8 +33,8 @@ func init() {
 	)
 }
 
-// factorAnalysis ends where the peer does: at a step that gains less than 0.01 in the log-likelihood of
-// all 20,000 rows.
+// factorAnalysis ends where the peer does: at a step that gains less than 0.01 in the
+// log-likelihood of all 20,000 rows.
 func factorAnalysis(ctx context.Context, p problem) (judge, error) {
 	m, err := decomposition.FactorAnalysis{Factors: 30, Tol: 0.01 / 20_000}.Fit(ctx, p.X)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// RootMeanSquare returns the mean of each column, and the root of the mean square of all that is left: one
-// scale for all columns, so that a linear model stays what it is.
+// RootMeanSquare returns the mean of each column, and the root of the mean square of all that is
+// left: one scale for all columns, so that a linear model stays what it is.
 func RootMeanSquare(x mat.Matrix) (center []float64, scale float64) {
 	n, d := x.Dims()
 	center = make([]float64, d)

@@ -254,7 +254,8 @@ func BlockModel(n, k int, within, between float64, seed uint64) (edges [][2]int,
 }
 
 // Arc puts n points on an arc of a circle of radius 1, 3 radians long, with Gaussian noise of a
-// standard deviation in both directions. T is the angle, from −1.5 to 1.5, at which a point was put.
+// standard deviation in both directions. T is the angle, from −1.5 to 1.5, at which a point was
+// put.
 func Arc(n int, noise float64, seed uint64) Dataset {
 	return planar("arc", n, 2, noise, seed, func(_ int, r *rand.Rand) ([]float64, int, float64) {
 		t := 3*r.Float64() - 1.5
@@ -262,9 +263,9 @@ func Arc(n int, noise float64, seed uint64) Dataset {
 	})
 }
 
-// Helix puts n points on a turn of a helix of radius 1 in three dimensions, with Gaussian noise of a
-// standard deviation in all directions. T is the angle, from −2.75 to 2.75; the helix climbs half as
-// much as that.
+// Helix puts n points on a turn of a helix of radius 1 in three dimensions, with Gaussian noise of
+// a standard deviation in all directions. T is the angle, from −2.75 to 2.75; the helix climbs half
+// as much as that.
 func Helix(n int, noise float64, seed uint64) Dataset {
 	return planar("helix", n, 3, noise, seed, func(_ int, r *rand.Rand) ([]float64, int, float64) {
 		t := 5.5*r.Float64() - 2.75

@@ -1,5 +1,5 @@
-// Package autoencoder has networks that are trained to give back what they are given, through a layer
-// of few units: what the units say is a short description of an observation.
+// Package autoencoder has networks that are trained to give back what they are given, through a
+// layer of few units: what the units say is a short description of an observation.
 package autoencoder
 
 import (
@@ -18,29 +18,31 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// NonlinearPCA is principal component analysis with curves in the place of lines: an auto-associative
-// network (Kramer, 1991) maps an observation to k numbers and those back,
+// NonlinearPCA is principal component analysis with curves in the place of lines: an
+// auto-associative network (Kramer, 1991) maps an observation to k numbers and those back,
 //
 //	z = W₂ tanh(W₁x + b₁) + b₂,    x̂ = W₄ tanh(W₃z + b₃) + b₄,    min Σᵢ ‖xᵢ − x̂ᵢ‖²,
 //
-// so that the data lie near the k-dimensional surface that z moves x̂ along. The units of the bottleneck
-// are linear, and both maps need a hidden layer: without them the network can learn no more than PCA.
+// so that the data lie near the k-dimensional surface that z moves x̂ along. The units of the
+// bottleneck are linear, and both maps need a hidden layer: without them the network can learn no
+// more than PCA.
 //
 // A step costs what the network does for one minibatch. The zero value looks for a curve.
 type NonlinearPCA struct {
 	Components int // k, the units of the bottleneck; 0 means 1
-	// Hidden are the widths of the layers before the bottleneck; those after it have them in reverse. Nil
-	// means {32}; empty and not nil means none: linear maps.
+	// Hidden are the widths of the layers before the bottleneck; those after it have them in
+	// reverse. Nil means {32}; empty and not nil means none: linear maps.
 	Hidden []int
-	// Hierarchical orders the components as PCA orders its own (Scholz & Vigário, 2002): what is lowered is
-	// the sum of the errors with the first component alone, with the first two, and so on.
+	// Hierarchical orders the components as PCA orders its own (Scholz & Vigário, 2002): what is
+	// lowered is the sum of the errors with the first component alone, with the first two, and so
+	// on.
 	Hierarchical bool
 	Activation   layers.Activation // of hidden layers; "" means layers.Tanh
 	Train        neural.Train      // 0 means 3,000 steps of 256 rows at a rate of 0.01 that falls along a cosine
 }
 
-// NonlinearPCAModel is a trained NonlinearPCA. Trained.History has a part "error k" for each number k of
-// components that is lowered: squared distances of a row, in units of Scale².
+// NonlinearPCAModel is a trained NonlinearPCA. Trained.History has a part "error k" for each number
+// k of components that is lowered: squared distances of a row, in units of Scale².
 type NonlinearPCAModel struct {
 	neural.Trained
 	Options NonlinearPCA // complete, without Train
@@ -52,9 +54,10 @@ func init() { ml.Register[NonlinearPCAModel]("autoencoder.NonlinearPCAModel") }
 
 const nonlinearMethod = "autoencoder.NonlinearPCA"
 
-// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights kept are
-// those of the report with the lowest error on them. The error is ml.ErrParameter for an option out of
-// range, those of ml.Dense, a *neural.Diverged, and ctx.Err() along with the model so far.
+// Fit trains on the rows of x; with validation data (Train.Validation, Train.Holdout) the weights
+// kept are those of the report with the lowest error on them. The error is ml.ErrParameter for an
+// option out of range, those of ml.Dense, a *neural.Diverged, and ctx.Err() along with the model so
+// far.
 func (p NonlinearPCA) Fit(ctx context.Context, x mat.Matrix) (*NonlinearPCAModel, error) {
 	return neural.Last(p.Iterate(ctx, x))
 }
@@ -127,8 +130,8 @@ func (p NonlinearPCA) decode(s *model.Scope, z *graph.Node, d int) *graph.Node {
 	return layers.MLP(layers.Glorot(s.At("decoder")), z, wide, d, p.Activation)
 }
 
-// loss is the squared distance of a row to what comes back of it, or the sum of that for each number of
-// first components.
+// loss is the squared distance of a row to what comes back of it, or the sum of that for each
+// number of first components.
 func (p NonlinearPCA) loss(s *model.Scope, b neural.Batch) neural.Loss {
 	x := b.Data[0] // [b, d]
 	z := p.encode(s, x)
@@ -173,8 +176,8 @@ func (m *NonlinearPCAModel) input(method string, x mat.Matrix) ([]*neural.Array,
 // chunk is how many rows go through the network at once.
 const chunk = 256
 
-// Encode returns the scores of the rows of x, n×k. Errors are those of ml.Dense, and ml.ErrShape for
-// another number of columns.
+// Encode returns the scores of the rows of x, n×k. Errors are those of ml.Dense, and ml.ErrShape
+// for another number of columns.
 func (m *NonlinearPCAModel) Encode(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	in, err := m.input("autoencoder.NonlinearPCAModel.Encode", x)
 	if err != nil {
@@ -193,8 +196,9 @@ func (m *NonlinearPCAModel) Encode(ctx context.Context, x mat.Matrix) (*mat.Dens
 	return out[0], nil
 }
 
-// Decode returns the points of the surface at the scores z, n×k: n×d, in the units of the data. z may have
-// fewer columns than there are components; the others count as 0, as in a Hierarchical fit.
+// Decode returns the points of the surface at the scores z, n×k: n×d, in the units of the data. z
+// may have fewer columns than there are components; the others count as 0, as in a Hierarchical
+// fit.
 func (m *NonlinearPCAModel) Decode(ctx context.Context, z mat.Matrix) (*mat.Dense, error) {
 	const method = "autoencoder.NonlinearPCAModel.Decode"
 	y, err := ml.Dense(method, z)

@@ -55,8 +55,8 @@ func byPCA(x *mat.Dense, k int) float64 {
 	return rest / float64(n)
 }
 
-// On a noisy arc and a noisy helix the residual on new points reaches the noise across the curve, where
-// one line leaves thirty and a hundred times as much.
+// On a noisy arc and a noisy helix the residual on new points reaches the noise across the curve,
+// where one line leaves thirty and a hundred times as much.
 func TestReachesTheNoiseFloor(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	for name, c := range map[string]struct {
@@ -101,8 +101,8 @@ func TestLinearUnitsArePCA(t *testing.T) {
 	}
 }
 
-// A hierarchical fit has an order: the first component alone does nearly as well as one that was fitted
-// alone, and each further one takes something away.
+// A hierarchical fit has an order: the first component alone does nearly as well as one that was
+// fitted alone, and each further one takes something away.
 func TestHierarchicalIsOrdered(t *testing.T) {
 	t.Setenv("GOMLX_BACKEND", "go")
 	x := datasets.Helix(600, 0.2, 1).X
