@@ -20,7 +20,7 @@ func Audio(rate int, labels []string, sounds ...[]float64) {
 	var rows strings.Builder
 	words := make([]string, len(sounds))
 	for i, s := range sounds {
-		words[i] = fmt.Sprintf("sound: %s, %.1f s", labels[i], float64(len(s))/float64(rate))
+		words[i] = "sound: " + labels[i]
 		fmt.Fprintf(&rows, `<div style="display:flex;align-items:center;gap:12px;margin:2px 0"><span style="flex:0 0 14em;font-family:sans-serif;font-size:13px">%s</span>`+
 			`<audio controls preload="auto" style="height:32px" aria-label="%[1]s" src="data:audio/wav;base64,%s"></audio></div>`,
 			html.EscapeString(labels[i]), base64.StdEncoding.EncodeToString(wav(s, rate)))
