@@ -37,7 +37,7 @@ func scoredMADEs(t *testing.T) map[string]*MADEModel {
 		"bits": {Hidden: []int{7, 6}}, "no hidden layer": {Hidden: []int{}}, "three orders": {Hidden: []int{6}, Orders: 3}, "three levels": {Levels: 3, Hidden: []int{8}, Order: []int{2, 0, 1, 3}},
 	} {
 		m.Train = check.Brief(15)
-		out[name] = mustMADE(t, m, check.Symbols(1, 40, 4, max(m.Levels, 2)))
+		out[name] = check.Fit(t, m, check.Symbols(1, 40, 4, max(m.Levels, 2)))
 	}
 	return out
 }
@@ -360,7 +360,7 @@ func TestFisherRefuses(t *testing.T) {
 		"no model": {Fisher{}, x, ml.ErrParameter}, "normalization": {Fisher{Model: m, Normalize: "half"}, x, ml.ErrParameter}, "damping": {Fisher{Model: m, Damping: math.NaN()}, x, ml.ErrParameter},
 		"three columns": {Fisher{Model: m}, x.Slice(0, 10, 0, 3), ml.ErrShape}, "a 2": {Fisher{Model: m}, check.Symbols(1, 10, 4, 3), ml.ErrParameter},
 		"singular": {Fisher{Model: m, Normalize: Full, Damping: -1}, x.Slice(0, 2, 0, 4), ml.ErrParameter},
-		"too many": {Fisher{Model: mustMADE(t, MADE{Hidden: []int{600, 10}, Train: check.Brief(1)}, x), Normalize: Full}, x, ml.ErrParameter},
+		"too many": {Fisher{Model: check.Fit(t, MADE{Hidden: []int{600, 10}, Train: check.Brief(1)}, x), Normalize: Full}, x, ml.ErrParameter},
 	} {
 		if _, err := c.f.Fit(t.Context(), c.x); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want an error that wraps %q", name, err, c.want)

@@ -32,7 +32,7 @@ func TestMADEWalkIsTheModel(t *testing.T) {
 		levels := max(c.m.Levels, 2)
 		const n = 33
 		x := check.Symbols(1, n, c.d, levels)
-		fit := mustMADE(t, c.m, x)
+		fit := check.Fit(t, c.m, x)
 		want, err := fit.Conditionals(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +67,7 @@ func TestMADEWalkIsTheModel(t *testing.T) {
 // 0.1 % or 32 bits more besides the header.
 func TestMADEDrivesTheCoder(t *testing.T) {
 	train, _, test := datasets.BinaryDigits()
-	fit := mustMADE(t, MADE{Hidden: []int{40}, Order: rightToLeft(64), Train: neural.Train{Steps: 150, LearningRate: 0.01, Backend: "go"}}, train.X)
+	fit := check.Fit(t, MADE{Hidden: []int{40}, Order: rightToLeft(64), Train: neural.Train{Steps: 150, LearningRate: 0.01, Backend: "go"}}, train.X)
 	for _, rows := range []int{1, 64, 400} { // one block, and blocks of which the last is shorter
 		x := mat.NewDense(rows, 64, nil)
 		x.Apply(func(i, j int, _ float64) float64 { return test.X.At(i%400, j) }, x)

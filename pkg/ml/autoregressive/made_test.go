@@ -24,16 +24,6 @@ import (
 
 func TestMain(m *testing.M) { xlatest.Main(m) }
 
-func mustMADE(t *testing.T, m MADE, x mat.Matrix) *MADEModel {
-	t.Helper()
-	t.Setenv("GOMLX_BACKEND", "go")
-	fit, err := m.Fit(t.Context(), x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fit
-}
-
 // Whatever the weights, the probabilities of all observations sum to 1.
 func TestMADENormalizes(t *testing.T) {
 	for _, c := range []struct {
@@ -45,7 +35,7 @@ func TestMADENormalizes(t *testing.T) {
 	} {
 		c.m.Train = check.Brief(20)
 		levels := max(c.m.Levels, 2)
-		fit := mustMADE(t, c.m, check.Symbols(1, 40, c.d, levels))
+		fit := check.Fit(t, c.m, check.Symbols(1, 40, c.d, levels))
 		logp, err := fit.LogProb(t.Context(), check.EveryRow(c.d, levels))
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +57,7 @@ func TestMADESeesNothingItMustNot(t *testing.T) {
 	for _, m := range []MADE{{Hidden: []int{20}}, {Hidden: []int{20, 15, 20}, Orders: 4}, {Hidden: []int{}, Orders: 2}, {Levels: 3, Hidden: []int{24, 24}, Orders: 2}, {Hidden: []int{2}}} {
 		m.Train, m.Dropout = check.Brief(15), -1
 		levels := max(m.Levels, 2)
-		fit := mustMADE(t, m, check.Symbols(2, 30, d, levels))
+		fit := check.Fit(t, m, check.Symbols(2, 30, d, levels))
 		orders, _ := fit.Degrees.Dims()
 		for order := range orders {
 			f, err := neural.NewFunc("go", fit.Weights, func(s *model.Scope, in []*graph.Node) []*graph.Node {
@@ -143,7 +133,7 @@ func TestMADEOfTwoBitsIsTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fit := mustMADE(t, MADE{Hidden: []int{}, Train: neural.Train{Steps: 800, Batch: 200, LearningRate: 0.1, Schedule: neural.Cosine, Backend: "go"}}, x)
+	fit := check.Fit(t, MADE{Hidden: []int{}, Train: neural.Train{Steps: 800, Batch: 200, LearningRate: 0.1, Schedule: neural.Cosine, Backend: "go"}}, x)
 	logp, err := fit.LogProb(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -175,8 +165,8 @@ func TestMADEFindsParity(t *testing.T) {
 		row[4] = math.Mod(row[0]+row[1]+row[2]+row[3], 2)
 	}
 	train := neural.Train{Steps: 1500, Batch: 100, LearningRate: 0.01, Schedule: neural.Cosine, Backend: "go"}
-	deep := mustMADE(t, MADE{Hidden: []int{64, 64}, Dropout: -1, Train: train}, x)
-	flat := mustMADE(t, MADE{Hidden: []int{}, Train: train}, x)
+	deep := check.Fit(t, MADE{Hidden: []int{64, 64}, Dropout: -1, Train: train}, x)
+	flat := check.Fit(t, MADE{Hidden: []int{}, Train: train}, x)
 	all := check.EveryRow(5, 2)
 	onlyEven := func(m *MADEModel) (even float64) { // probability of the 16 observations that can occur
 		logp, err := m.LogProb(t.Context(), all)
@@ -206,26 +196,8 @@ func TestMADESamplesFollowTheModel(t *testing.T) {
 		for i := range 60 {
 			x.Set(i, 2, x.At(i, 0))
 		}
-		fit := mustMADE(t, m, x)
-		all := check.EveryRow(3, 3)
-		logp, err := fit.LogProb(t.Context(), all)
-		if err != nil {
-			t.Fatal(err)
-		}
-		const n = 3000
-		s, err := fit.Sample(t.Context(), n, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		counts := make([]float64, 27)
-		for i := range n {
-			counts[int(s.At(i, 0)+3*s.At(i, 1)+9*s.At(i, 2))]++
-		}
-		p := make([]float64, len(logp))
-		for k, l := range logp {
-			p[k] = math.Exp(l)
-		}
-		mltest.Frequencies(t, fmt.Sprintf("%d orders", max(m.Orders, 1)), counts, p)
+		fit := check.Fit(t, m, x)
+		s := check.SamplesFollow(t, fmt.Sprintf("%d orders", max(m.Orders, 1)), fit, 3, 3, 3000)
 		again, err := fit.Sample(t.Context(), 10, 1)
 		if err != nil || !mat.Equal(again, s.Slice(0, 10, 0, 3)) {
 			t.Errorf("ten samples are not the first ten of many with the same seed (%v)", err)
@@ -272,7 +244,7 @@ func TestMADERefuses(t *testing.T) {
 	if _, err := (MADE{Train: neural.Train{Steps: 1, Validation: mat.NewDense(2, 2, nil)}}).Fit(t.Context(), x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("validation data of two columns for three: %v", err)
 	}
-	fit := mustMADE(t, MADE{Hidden: []int{4}, Train: check.Brief(2)}, x)
+	fit := check.Fit(t, MADE{Hidden: []int{4}, Train: check.Brief(2)}, x)
 	if _, err := fit.LogProb(t.Context(), mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("four columns for three: %v", err)
 	}

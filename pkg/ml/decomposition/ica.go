@@ -42,19 +42,10 @@ func init() { ml.Register[ICAModel]("decomposition.ICAModel") }
 // Sources returns the sources of the rows of x, n×k. Errors are those of ml.Dense, and ml.ErrShape
 // for another number of columns.
 func (m *ICAModel) Sources(x mat.Matrix) (*mat.Dense, error) {
-	const method = "decomposition.ICAModel.Sources"
-	raw, err := ml.Dense(method, x)
+	y, err := deviations("decomposition.ICAModel.Sources", x, m.valid, m.Mean)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.valid(method); err != nil {
-		return nil, err
-	}
-	if err := ml.Columns(method, raw, len(m.Mean)); err != nil {
-		return nil, err
-	}
-	y := mat.DenseCopyOf(raw)
-	y.Apply(func(_, j int, v float64) float64 { return v - m.Mean[j] }, y)
 	var s mat.Dense
 	s.Mul(y, m.Unmixing.T())
 	return &s, nil

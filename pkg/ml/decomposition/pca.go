@@ -335,24 +335,30 @@ func (m *PCAModel) rounding() float64 {
 
 // prepared is x as the components see it, centered and scaled.
 func (m *PCAModel) prepared(method string, x mat.Matrix) (*mat.Dense, error) {
+	y, err := deviations(method, x, m.valid, m.Mean)
+	if err != nil {
+		return nil, err
+	}
+	if m.Scale != nil {
+		y.Apply(func(_, j int, v float64) float64 { return v / m.Scale[j] }, y)
+	}
+	return y, nil
+}
+
+// deviations are the rows of x, checked, minus the mean of a model that has been found valid.
+func deviations(method string, x mat.Matrix, valid func(method string) error, mean []float64) (*mat.Dense, error) {
 	raw, err := ml.Dense(method, x)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.valid(method); err != nil {
+	if err := valid(method); err != nil {
 		return nil, err
 	}
-	if err := ml.Columns(method, raw, len(m.Mean)); err != nil {
+	if err := ml.Columns(method, raw, len(mean)); err != nil {
 		return nil, err
 	}
 	y := mat.DenseCopyOf(raw)
-	y.Apply(func(_, j int, v float64) float64 {
-		v -= m.Mean[j]
-		if m.Scale != nil {
-			v /= m.Scale[j]
-		}
-		return v
-	}, y)
+	y.Apply(func(_, j int, v float64) float64 { return v - mean[j] }, y)
 	return y, nil
 }
 

@@ -20,16 +20,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-func mustParallel(t *testing.T, o ParallelMultiscale, x mat.Matrix) *ParallelMultiscaleModel {
-	t.Helper()
-	t.Setenv("GOMLX_BACKEND", "go")
-	fit, err := o.Fit(t.Context(), x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fit
-}
-
 func smallParallel(steps int) ParallelMultiscale {
 	return ParallelMultiscale{Channels: 6, Layers: 1, Dropout: -1, Train: check.Brief(steps)}
 }
@@ -65,7 +55,7 @@ func TestParallelMultiscaleNormalizes(t *testing.T) {
 			o.Height = 2
 		}
 		d := o.Height * o.Width
-		fit := mustParallel(t, o, check.Symbols(1, 40, d, c.levels))
+		fit := check.Fit(t, o, check.Symbols(1, 40, d, c.levels))
 		total := 0.0
 		for _, l := range check.LogProb(t, fit, check.EveryRow(d, c.levels)) {
 			total += math.Exp(l)
@@ -80,7 +70,7 @@ func TestParallelMultiscaleNormalizes(t *testing.T) {
 // ones.
 func TestParallelMultiscaleSeesNothingItMustNot(t *testing.T) {
 	o := smallParallel(8)
-	fit := mustParallel(t, o, check.Symbols(2, 30, 16, 2))
+	fit := check.Fit(t, o, check.Symbols(2, 30, 16, 2))
 	groups := fit.Options.Groups
 	x := check.Symbols(3, 17, 16, 2)
 	for i := range 17 {
@@ -119,13 +109,13 @@ func TestParallelMultiscaleFrequencies(t *testing.T) {
 	o := smallParallel(400)
 	o.Groups = []int{0, 1, 2, 3}
 	o.Train.Schedule, o.Train.LearningRate = neural.Cosine, 0.02
-	fit := mustParallel(t, o, x)
+	fit := check.Fit(t, o, x)
 	nats := -stat.Mean(check.LogProb(t, fit, x), nil)
 	if nats > 2*math.Ln2+0.03 || nats < 1.3 {
 		t.Errorf("two free bits and two that follow from them cost %v nats, want %v", nats, 2*math.Ln2)
 	}
 	o.Groups = []int{0, 0, 0, 0}
-	if alone := -stat.Mean(check.LogProb(t, mustParallel(t, o, x), x), nil); math.Abs(alone-4*math.Ln2) > 0.05 {
+	if alone := -stat.Mean(check.LogProb(t, check.Fit(t, o, x), x), nil); math.Abs(alone-4*math.Ln2) > 0.05 {
 		t.Errorf("four bits taken as independent cost %v nats, want %v", alone, 4*math.Ln2)
 	}
 	s, err := fit.Sample(t.Context(), 1000, 1)
@@ -152,7 +142,7 @@ func TestParallelMultiscaleConformance(t *testing.T) {
 
 // A drawing ends with its context between two groups, with the pictures so far.
 func TestParallelDrawingIsCancelled(t *testing.T) {
-	m := mustParallel(t, smallParallel(2), check.Symbols(1, 30, 16, 2))
+	m := check.Fit(t, smallParallel(2), check.Symbols(1, 30, 16, 2))
 	drawing, end := context.WithCancel(t.Context())
 	defer end()
 	passes := 0
@@ -202,7 +192,7 @@ func TestParallelMultiscaleRefuses(t *testing.T) {
 	if _, err := o.Fit(t.Context(), x); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("two groups for nine pixels: %v", err)
 	}
-	fit := mustParallel(t, smallParallel(1), x)
+	fit := check.Fit(t, smallParallel(1), x)
 	if _, err := fit.LogProb(t.Context(), mat.NewDense(1, 4, nil)); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("four pixels for nine: %v", err)
 	}

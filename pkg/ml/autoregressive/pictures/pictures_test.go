@@ -323,24 +323,7 @@ func TestPicturesSamplesFollowTheModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logp, err := m.LogProb(t.Context(), check.EveryRow(4, 3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const n = 4000
-	s, err := m.Sample(t.Context(), n, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts := make([]float64, 81)
-	for i := range n {
-		counts[int(s.At(i, 0)+3*s.At(i, 1)+9*s.At(i, 2)+27*s.At(i, 3))]++
-	}
-	p := make([]float64, len(logp))
-	for k, l := range logp {
-		p[k] = math.Exp(l)
-	}
-	mltest.Frequencies(t, "samples", counts, p)
+	check.SamplesFollow(t, "samples", m, 4, 3, 4000)
 }
 
 // Pictures whose rows are all one bit, each row's at random: log 2 nats a row are left. Given a

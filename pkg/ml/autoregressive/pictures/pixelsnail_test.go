@@ -23,16 +23,6 @@ func smallSNAIL(steps int) PixelSNAIL {
 	return PixelSNAIL{Channels: 6, Blocks: 1, Layers: 1, Keys: 3, Values: 4, Dropout: -1, Train: check.Brief(steps)}
 }
 
-func mustSNAIL(t *testing.T, o PixelSNAIL, x mat.Matrix) *PixelSNAILModel {
-	t.Helper()
-	t.Setenv("GOMLX_BACKEND", "go")
-	fit, err := o.Fit(t.Context(), x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fit
-}
-
 // snails are options of every kind, for pictures of 3×3.
 func snails() map[string]PixelSNAIL {
 	plain := smallSNAIL(4)
@@ -52,7 +42,7 @@ func TestPixelSNAILNormalizes(t *testing.T) {
 			o.Height, o.Width = 2, 3
 		}
 		d := o.Height * o.Width
-		fit := mustSNAIL(t, o, check.Symbols(1, 40, d, levels))
+		fit := check.Fit(t, o, check.Symbols(1, 40, d, levels))
 		total := 0.0
 		for _, l := range check.LogProb(t, fit, check.EveryRow(d, levels)) {
 			total += math.Exp(l)
@@ -73,7 +63,7 @@ func TestPixelSNAILSeesAllBeforeAndNothingElse(t *testing.T) {
 		const h, w = 3, 4
 		o.Height, o.Width = h, w
 		levels := max(o.Levels, 2)
-		fit := mustSNAIL(t, o, check.Symbols(2, 20, h*w, levels))
+		fit := check.Fit(t, o, check.Symbols(2, 20, h*w, levels))
 		x := check.Symbols(3, 3, h*w, levels)
 		for j := range h * w {
 			g, err := fit.Sensitivity(t.Context(), x, j/w, j%w)
@@ -100,7 +90,7 @@ func TestPixelSNAILWalks(t *testing.T) {
 		const h, w = 4, 5
 		o.Height, o.Width = h, w
 		levels := max(o.Levels, 2)
-		fit := mustSNAIL(t, o, check.Symbols(4, 20, h*w, levels))
+		fit := check.Fit(t, o, check.Symbols(4, 20, h*w, levels))
 		x := check.Symbols(5, 2, h*w, levels)
 		want, err := fit.Conditionals(t.Context(), x)
 		if err != nil {
@@ -155,7 +145,7 @@ func TestAttentionReachesWhatKernelsDoNot(t *testing.T) {
 	o.Height, o.Width = 6, 4
 	for _, alone := range []bool{true, false} {
 		o.NoAttention = alone
-		g, err := mustSNAIL(t, o, x).Sensitivity(t.Context(), x, 5, 3)
+		g, err := check.Fit(t, o, x).Sensitivity(t.Context(), x, 5, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +158,7 @@ func TestAttentionReachesWhatKernelsDoNot(t *testing.T) {
 func TestAttentionMaps(t *testing.T) {
 	o := smallSNAIL(5)
 	o.Blocks, o.Heads = 2, 3
-	fit := mustSNAIL(t, o, check.Symbols(1, 20, 16, 2))
+	fit := check.Fit(t, o, check.Symbols(1, 20, 16, 2))
 	x := check.Symbols(2, 4, 16, 2)
 	for j := range 16 {
 		heads, err := AttentionMaps(t.Context(), fit, x, 1, j/4, j%4)
@@ -201,7 +191,7 @@ func TestAttentionMaps(t *testing.T) {
 		}
 	}
 	o.NoAttention = true
-	if _, err := AttentionMaps(t.Context(), mustSNAIL(t, o, x), x, 0, 1, 1); !errors.Is(err, ml.ErrParameter) {
+	if _, err := AttentionMaps(t.Context(), check.Fit(t, o, x), x, 0, 1, 1); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a network without attention: %v", err)
 	}
 }
@@ -238,7 +228,7 @@ func TestPixelSNAILRefuses(t *testing.T) {
 
 // The score of a network of pictures: the slope of log p, with mean 0 over all pictures.
 func TestPictureScores(t *testing.T) {
-	fit := mustSNAIL(t, smallSNAIL(8), check.Symbols(1, 30, 4, 2))
+	fit := check.Fit(t, smallSNAIL(8), check.Symbols(1, 30, 4, 2))
 	x := check.EveryRow(4, 2)
 	u, err := fit.Scores(t.Context(), x)
 	if err != nil {

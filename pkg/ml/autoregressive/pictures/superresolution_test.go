@@ -24,16 +24,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-func mustSuper(t *testing.T, o SuperResolution, x mat.Matrix) *SuperResolutionModel {
-	t.Helper()
-	t.Setenv("GOMLX_BACKEND", "go")
-	fit, err := o.Fit(t.Context(), x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fit
-}
-
 // supers are options of every kind, for pictures of 2×4.
 func supers() map[string]SuperResolution {
 	n := smallSNAIL(4)
@@ -48,7 +38,7 @@ func supers() map[string]SuperResolution {
 func TestSuperResolutionNormalizes(t *testing.T) {
 	for name, o := range supers() {
 		levels := max(o.Network.Levels, 2)
-		fit := mustSuper(t, o, check.Symbols(1, 40, 8, levels))
+		fit := check.Fit(t, o, check.Symbols(1, 40, 8, levels))
 		all := check.EveryRow(8, levels)
 		if o.Low != Means {
 			sums := map[[2]float64]float64{}
@@ -122,7 +112,7 @@ func TestSuperResolutionSeesNothingItMustNot(t *testing.T) {
 	for name, o := range supers() {
 		o.Network.Height, o.Network.Width = 4, 4
 		levels := max(o.Network.Levels, 2)
-		fit := mustSuper(t, o, check.Symbols(1, 20, 16, levels))
+		fit := check.Fit(t, o, check.Symbols(1, 20, 16, levels))
 		c, like, _, err := fit.build()
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +164,7 @@ func TestSuperResolutionSamples(t *testing.T) {
 			x.Set(i, 5, x.At(i, 0))
 		}
 		o.Network.Train.Steps = 30
-		fit := mustSuper(t, o, x)
+		fit := check.Fit(t, o, x)
 		high := x.Slice(0, 1, 0, 8)
 		low, err := fit.Options.Lower(high)
 		if err != nil {
@@ -290,7 +280,7 @@ func TestSuperResolutionRefuses(t *testing.T) {
 	if _, err := (Hierarchy{Fine: SuperResolution{Low: Means}}).Fit(t.Context(), x); !errors.Is(err, ml.ErrParameter) {
 		t.Errorf("a hierarchy of means: %v", err)
 	}
-	fit := mustSuper(t, SuperResolution{Network: smallSNAIL(1)}, x)
+	fit := check.Fit(t, SuperResolution{Network: smallSNAIL(1)}, x)
 	if _, err := fit.Sample(t.Context(), mat.NewDense(1, 3, nil), 1); !errors.Is(err, ml.ErrShape) {
 		t.Errorf("three pixels for four: %v", err)
 	}

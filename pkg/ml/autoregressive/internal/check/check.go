@@ -46,6 +46,19 @@ func EveryRow(d, levels int) *mat.Dense {
 	return x
 }
 
+// Fit trains a model of rows on the Go backend.
+func Fit[M any](t *testing.T, o interface {
+	Fit(context.Context, mat.Matrix) (*M, error)
+}, x mat.Matrix) *M {
+	t.Helper()
+	t.Setenv("GOMLX_BACKEND", "go")
+	m, err := o.Fit(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // Density is a model that says how likely rows are.
 type Density interface {
 	LogProb(ctx context.Context, x mat.Matrix) ([]float64, error)
@@ -59,6 +72,33 @@ func LogProb(t testing.TB, m any, x mat.Matrix) []float64 {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// SamplesFollow holds n samples to the probabilities that the model gives to all levels^d
+// observations, and returns them.
+func SamplesFollow(t *testing.T, what string, m interface {
+	Density
+	Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error)
+}, d, levels, n int) *mat.Dense {
+	t.Helper()
+	s, err := m.Sample(t.Context(), n, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := LogProb(t, m, EveryRow(d, levels))
+	for k, l := range p {
+		p[k] = math.Exp(l)
+	}
+	counts := make([]float64, len(p))
+	for i := range n {
+		k, place := 0, 1
+		for j := range d { // as EveryRow counts: the first symbol is the last digit
+			k, place = k+place*int(s.At(i, j)), place*levels
+		}
+		counts[k]++
+	}
+	mltest.Frequencies(t, what, counts, p)
+	return s
 }
 
 // Trains holds the training of a model of rows to neuraltest. other is fit with another option.
