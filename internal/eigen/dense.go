@@ -9,29 +9,25 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// few is the number of rows up to which reducing the whole matrix, which costs O(n³), is the
-// quicker way.
-const few = 200
+// few and reducible are the numbers of rows up to which reducing the whole matrix, which costs
+// O(n³), is the quicker way: of an operator, whose matrix has to be made first, and of a matrix.
+const (
+	few       = 200
+	reducible = 1000
+)
 
 // Largest returns the k largest eigenvalues of a symmetric matrix, descending, and their
 // eigenvectors, with the signs of SetSign. The error is ctx.Err().
 func Largest(ctx context.Context, a *mat.Dense, k int, seed uint64) (Result, error) {
 	n, _ := a.Dims()
 	bound := Bound(a)
-	if n <= few || bound == 0 || 2*k > n/4 {
-		negative := mat.NewSymDense(n, nil)
-		for i := range n {
-			for j := i; j < n; j++ {
-				negative.SetSym(i, j, -a.At(i, j))
-			}
-		}
+	if n <= reducible || bound == 0 || 2*k > n/4 {
 		var r Result
-		if err := parallel.Abandon(ctx, func() { r = smallestDense(negative, k) }); err != nil {
+		if err := parallel.Abandon(ctx, func() { r = largestDense(mat.DenseCopyOf(a), k) }); err != nil {
 			return Result{}, err
 		}
-		for c := range r.Values {
-			r.Values[c] = -r.Values[c] + 0 // no -0
-			SetSign(r.Vectors[c])
+		for _, v := range r.Vectors {
+			SetSign(v)
 		}
 		return r, ctx.Err()
 	}
@@ -93,7 +89,7 @@ func (s shifted) Apply(dst, src []float64, width int) {
 }
 
 // lifted is the whole matrix of an operator, with the known eigenvalues moved above all others.
-func lifted(a Operator, known [][]float64) *mat.SymDense {
+func lifted(a Operator, known [][]float64) *mat.Dense {
 	n := a.Dim()
 	id, all := make([]float64, n*n), make([]float64, n*n)
 	for i := range n {
@@ -107,21 +103,45 @@ func lifted(a Operator, known [][]float64) *mat.SymDense {
 			}
 		}
 	}
-	return mat.NewSymDense(n, all)
+	return mat.NewDense(n, n, all)
 }
 
-// smallestDense reduces a whole matrix. It has not converged where that fails, as it does on a
-// matrix with numbers that are not finite.
-func smallestDense(a mat.Symmetric, count int) Result {
+// largestDense reduces a whole symmetric matrix, which it overwrites, to its k largest eigenpairs. It
+// has not converged where that fails, as it does on a matrix with numbers that are not finite.
+func largestDense(a *mat.Dense, k int) Result {
+	n, _ := a.Dims()
+	whole := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			whole.SetSym(i, j, a.At(i, j))
+		}
+	}
+	if 4*k <= n {
+		if values, vectors, ok := largestReduced(a, k); ok {
+			return Result{Values: values, Vectors: vectors, Converged: true}
+		}
+	}
 	var e mat.EigenSym
-	if !e.Factorize(a, true) {
+	if !e.Factorize(whole, true) {
 		return Result{Residual: math.Inf(1)}
 	}
 	var v mat.Dense
 	e.VectorsTo(&v)
-	r := Result{Values: e.Values(nil)[:count], Converged: true}
-	for k := range count {
-		r.Vectors = append(r.Vectors, mat.Col(nil, k, &v))
+	all := e.Values(nil)
+	r := Result{Converged: true}
+	for c := range k {
+		r.Values = append(r.Values, all[n-1-c])
+		r.Vectors = append(r.Vectors, mat.Col(nil, n-1-c, &v))
+	}
+	return r
+}
+
+// smallestDense is largestDense from the other end, ascending. It overwrites a.
+func smallestDense(a *mat.Dense, k int) Result {
+	a.Scale(-1, a)
+	r := largestDense(a, k)
+	for c := range r.Values {
+		r.Values[c] = -r.Values[c] + 0 // no -0
 	}
 	return r
 }

@@ -110,22 +110,34 @@ func (p PCA) Fit(ctx context.Context, x mat.Matrix) (*PCAModel, error) {
 	if p.Uncentered {
 		clear(means)
 	}
-	y = mat.DenseCopyOf(y)
-	squares := centerAndSum(ctx, y, means)
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	divisor := m.Divisor.of(n)
-	if p.Standardized {
-		m.Scale = p.standardize(y, squares, divisor)
+	var values, squares []float64 // singular values; each column's sum of squares
+	if solver == Covariance {
+		gram := centeredGram(ctx, y, means)
+		squares = make([]float64, d)
+		for j := range squares {
+			squares[j] = gram.At(j, j)
+		}
+		if p.Standardized {
+			m.Scale = standardize(squares, divisor)
+			divideGram(gram, m.Scale)
+		}
+		values, err = m.byCovariance(ctx, gram, k, p.Seed)
+	} else {
+		y = mat.DenseCopyOf(y)
+		squares = centerAndSum(ctx, y, means)
+		if p.Standardized {
+			m.Scale = standardize(squares, divisor)
+			divideColumns(y, m.Scale)
+		}
+		values, err = m.solve(ctx, y, k, p.Seed)
+	}
+	if err != nil {
+		return nil, err
 	}
 	total := 0.0
 	for _, s := range squares {
 		total += s / divisor
-	}
-	values, err := m.solve(ctx, y, k, p.Seed) // singular values
-	if err != nil {
-		return nil, err
 	}
 	back := 1.0 // from y's unit to that of the scores
 	if !p.Standardized {
@@ -196,106 +208,117 @@ func centerAndSum(ctx context.Context, y *mat.Dense, means []float64) []float64 
 	}, func(a, b float64) float64 { return a + b })
 }
 
-// standardize divides the columns of y by their deviations, in place, and returns those. squares
-// become what they are then.
-func (p PCA) standardize(y *mat.Dense, squares []float64, divisor float64) []float64 {
-	n, d := y.Dims()
-	deviation := ones(d)
+// centeredGram is YᵀY of the rows minus the means, summed by blocks of rows: the data are read once
+// and never copied whole.
+func centeredGram(ctx context.Context, x *mat.Dense, means []float64) *mat.SymDense {
+	const block = 1024
+	n, d := x.Dims()
+	gram, centered := mat.NewSymDense(d, nil), mat.NewDense(min(block, n), d, nil)
+	for lo := 0; lo < n && ctx.Err() == nil; lo += block {
+		rows := min(block, n-lo)
+		_ = parallel.For(ctx, rows, 128, func(_, from, to int) {
+			for i := from; i < to; i++ {
+				row := centered.RawRowView(i)
+				for j, v := range x.RawRowView(lo + i) {
+					row[j] = v - means[j]
+				}
+			}
+		})
+		part := centered.Slice(0, rows, 0, d).(*mat.Dense)
+		blas64.Syrk(blas.Trans, 1, part.RawMatrix(), 1, gram.RawSymmetric())
+	}
+	return gram
+}
+
+// standardize returns the deviation of each column, from its sum of squares, which becomes what it
+// is after division by that.
+func standardize(squares []float64, divisor float64) []float64 {
+	deviation := ones(len(squares))
 	for j, s := range squares {
 		if s > 0 {
 			deviation[j] = math.Sqrt(s / divisor)
 			squares[j] = divisor
 		}
 	}
+	return deviation
+}
+
+func divideColumns(y *mat.Dense, by []float64) {
+	n, _ := y.Dims()
 	for i := range n {
 		row := y.RawRowView(i)
-		for j, s := range deviation {
+		for j, s := range by {
 			row[j] /= s
 		}
 	}
-	return deviation
+}
+
+func divideGram(gram *mat.SymDense, by []float64) {
+	for i := range by {
+		for j := i; j < len(by); j++ {
+			gram.SetSym(i, j, gram.At(i, j)/(by[i]*by[j]))
+		}
+	}
 }
 
 // solve finds k singular values of y, descending, and the right singular vectors.
 func (m *PCAModel) solve(ctx context.Context, y *mat.Dense, k int, seed uint64) (values []float64, err error) {
-	switch m.Solver {
-	case Randomized:
+	if m.Solver == Randomized {
 		s, err := eigen.Randomized{Seed: seed}.Decompose(ctx, pcaMethod, eigen.DenseFactor{A: y}, k)
 		if err != nil {
 			return nil, err
 		}
 		m.Components = mat.DenseCopyOf(s.V.T())
 		return s.S, nil
-	case Covariance:
-		return m.byCovariance(ctx, y, k, seed)
 	}
 	return m.bySVD(ctx, y, k)
 }
 
-// bySVD reduces a tall matrix to the triangle of its QR decomposition, and a wide one to that of
+// bySVD overwrites y. It reduces a tall matrix to the triangle of its QR decomposition, and a wide one to that of
 // its transpose, before it takes the singular values of what is left.
 func (m *PCAModel) bySVD(ctx context.Context, y *mat.Dense, k int) ([]float64, error) {
 	n, d := y.Dims()
-	tall, wanted := mat.DenseCopyOf(y), mat.SVDThinV // one side's vectors take half the rotations of both
+	tall := y
 	if n < d {
-		tall, wanted = mat.DenseCopyOf(y.T()), mat.SVDThinU
+		tall = mat.DenseCopyOf(y.T())
 	}
 	qr := factorizeQR(tall)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var svd mat.SVD
-	if !svd.Factorize(qr.r(), wanted) {
+	side := eigen.Right
+	if n < d { // yᵀ = QR = Q(UΣWᵀ): the right vectors of y are QU
+		side = eigen.Left
+	}
+	values, vectors, ok := eigen.Singular(qr.r(), k, side)
+	if !ok {
 		return nil, fmt.Errorf("%s: the singular value decomposition has not converged: %w", pcaMethod, ml.ErrNotConverged)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	m.Components = vectors
+	if n < d {
+		m.Components = mat.DenseCopyOf(qr.times(mat.DenseCopyOf(vectors.T())).T())
 	}
-	var v mat.Dense
-	if n < d { // yᵀ = QR = Q(UΣWᵀ): the right vectors of y are QU
-		svd.UTo(&v)
-		v = *qr.times(&v)
-	} else {
-		svd.VTo(&v)
-	}
-	m.Components = mat.NewDense(k, d, nil)
-	for c := range k {
-		mat.Col(m.Components.RawRowView(c), c, &v)
-	}
-	return svd.Values(nil)[:k], nil
+	return values, ctx.Err()
 }
 
 // byCovariance takes the eigenvectors of yᵀy.
-func (m *PCAModel) byCovariance(ctx context.Context, y *mat.Dense, k int, seed uint64) ([]float64, error) {
-	_, d := y.Dims()
-	gram := mat.NewSymDense(d, nil)
-	blas64.Syrk(blas.Trans, 1, y.RawMatrix(), 0, gram.RawSymmetric())
+func (m *PCAModel) byCovariance(ctx context.Context, gram *mat.SymDense, k int, seed uint64) ([]float64, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.Components = mat.NewDense(k, d, nil)
-	values := make([]float64, k)
-	if 4*k < d {
-		r, err := eigen.Largest(ctx, mat.DenseCopyOf(gram), k, seed)
-		if err != nil {
-			return nil, err
-		}
-		for c := range k {
-			values[c] = math.Sqrt(max(r.Values[c], 0))
-			m.Components.SetRow(c, r.Vectors[c])
-		}
-		return values, nil
+	r, err := eigen.Largest(ctx, mat.DenseCopyOf(gram), k, seed)
+	if err != nil {
+		return nil, err
 	}
-	var es mat.EigenSym
-	if !es.Factorize(gram, true) {
+	if !r.Converged {
 		return nil, fmt.Errorf("%s: the eigendecomposition has not converged: %w", pcaMethod, ml.ErrNotConverged)
 	}
-	all := es.Values(nil)
-	var v mat.Dense
-	es.VectorsTo(&v)
+	_, d := gram.Dims()
+	m.Components = mat.NewDense(k, d, nil)
+	values := make([]float64, k)
 	for c := range k {
-		values[c] = math.Sqrt(max(all[d-1-c], 0))
-		mat.Col(m.Components.RawRowView(c), d-1-c, &v)
+		values[c] = math.Sqrt(max(r.Values[c], 0))
+		m.Components.SetRow(c, r.Vectors[c])
 	}
 	return values, nil
 }
