@@ -24,3 +24,21 @@ func mix(z uint64) uint64 {
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
 }
+
+// Weighted draws an index with a probability in proportion to its weight, given the sum of all; one
+// without weight is never drawn but where none has any, and each is as probable.
+func Weighted(r *rand.Rand, weights []float64, total float64) int {
+	if !(total > 0) {
+		return r.IntN(len(weights))
+	}
+	u, last := r.Float64()*total, 0
+	for i, w := range weights {
+		if w > 0 {
+			last = i
+			if u -= w; u <= 0 {
+				break
+			}
+		}
+	}
+	return last
+}

@@ -35,3 +35,25 @@ func TestNeighbouringStreamsAreUncorrelated(t *testing.T) {
 		t.Errorf("covariance %g, standard error %g", sum/n, se)
 	}
 }
+
+func TestWeighted(t *testing.T) {
+	r := New(1)
+	weights, counts := []float64{0, 1, 3, 0, 4, 0}, make([]float64, 6)
+	const n = 80_000
+	for range n {
+		counts[Weighted(r, weights, 8)]++
+	}
+	for i, w := range weights {
+		p := w / 8
+		if gap := math.Abs(counts[i] - n*p); gap > 4*math.Sqrt(n*p*(1-p)) || w == 0 && gap > 0 {
+			t.Errorf("index %d was drawn %g times of %d, its share is %g", i, counts[i], n, p)
+		}
+	}
+	seen := map[int]bool{}
+	for range 100 {
+		seen[Weighted(r, make([]float64, 3), 0)] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("of three without weight only %v were drawn", seen)
+	}
+}

@@ -59,7 +59,7 @@ const nonlinearMethod = "autoencoder.NonlinearPCA"
 // option out of range, those of ml.Dense, a *neural.Diverged, and ctx.Err() along with the model so
 // far.
 func (p NonlinearPCA) Fit(ctx context.Context, x mat.Matrix) (*NonlinearPCAModel, error) {
-	return neural.Last(p.Iterate(ctx, x))
+	return ml.Last(p.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.

@@ -62,7 +62,7 @@ func init() { ml.Register[MADEModel]("autoregressive.MADEModel") }
 // option or an entry of x out of range, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a
 // *neural.Diverged, and ctx.Err() along with the model so far.
 func (m MADE) Fit(ctx context.Context, x mat.Matrix) (*MADEModel, error) {
-	return neural.Last(m.Iterate(ctx, x))
+	return ml.Last(m.Iterate(ctx, x))
 }
 
 const madeMethod = "autoregressive.MADE"

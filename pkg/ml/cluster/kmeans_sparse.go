@@ -77,7 +77,7 @@ func (k KMeans) sparseStart(ctx context.Context, p *points, r *rand.Rand) *mat.D
 			}
 			candidates = candidates[:0]
 			for range trials {
-				candidates = append(candidates, drawWeighted(r, nearest, least))
+				candidates = append(candidates, rng.Weighted(r, nearest, least))
 			}
 		}
 	}
@@ -86,24 +86,6 @@ func (k KMeans) sparseStart(ctx context.Context, p *points, r *rand.Rand) *mat.D
 		p.sparse.DoRowNonZero(i, func(_, j int, v float64) { centers.Set(c, j, v) })
 	}
 	return centers
-}
-
-// drawWeighted returns an index with probability proportional to its weight, of which total is the
-// sum; any, where that is 0.
-func drawWeighted(r *rand.Rand, weights []float64, total float64) int {
-	if !(total > 0) {
-		return r.IntN(len(weights))
-	}
-	u, last := r.Float64()*total, 0
-	for i, w := range weights {
-		if w > 0 {
-			last = i
-			if u -= w; u <= 0 {
-				break
-			}
-		}
-	}
-	return last
 }
 
 // sparseDistances returns the squared distance of each row to row c, or to those chosen before

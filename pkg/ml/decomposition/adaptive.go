@@ -60,24 +60,12 @@ func init() { ml.Register[AdaptiveModel]("decomposition.AdaptiveModel") }
 // Fit finds the components of the rows of x. The error is ml.ErrParameter for an option out of
 // range, those of ml.Dense, and ctx.Err() with the model so far.
 func (p PowerIteration) Fit(ctx context.Context, x mat.Matrix) (*AdaptiveModel, error) {
-	return lastOf(p.Iterate(ctx, x))
+	return ml.Last(p.Iterate(ctx, x))
 }
 
 // Fit learns the components of the rows of x. Errors are those of PowerIteration.Fit.
 func (s Sanger) Fit(ctx context.Context, x mat.Matrix) (*AdaptiveModel, error) {
-	return lastOf(s.Iterate(ctx, x))
-}
-
-func lastOf[M any](models iter.Seq2[*M, error]) (last *M, err error) {
-	for m, err := range models {
-		if m != nil {
-			last = m
-		}
-		if err != nil {
-			return last, err
-		}
-	}
-	return last, nil
+	return ml.Last(s.Iterate(ctx, x))
 }
 
 // centered checks the data and moves it to zero mean and into a range where squares are safe.

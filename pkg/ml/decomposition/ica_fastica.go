@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
@@ -37,7 +38,7 @@ type FastICA struct {
 // ml.Dense, and ctx.Err() with the model so far. Fewer steps than are needed are no error, but
 // Converged false.
 func (f FastICA) Fit(ctx context.Context, x mat.Matrix) (*ICAModel, error) {
-	return lastOf(f.Iterate(ctx, x))
+	return ml.Last(f.Iterate(ctx, x))
 }
 
 // Iterate yields the model after every step.

@@ -36,7 +36,7 @@ type Infomax struct {
 // for constants, and Stationarity the largest entry of E[ψ(y)yᵀ] − I. Errors are those of
 // FastICA.Fit; what has not converged is no error, but Converged false.
 func (f Infomax) Fit(ctx context.Context, x mat.Matrix) (*ICAModel, error) {
-	return lastOf(f.Iterate(ctx, x))
+	return ml.Last(f.Iterate(ctx, x))
 }
 
 // Iterate yields the model at the start and after each step.

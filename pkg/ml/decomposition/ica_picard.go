@@ -50,7 +50,7 @@ type Picard struct {
 // each source's loss. Errors are those of FastICA.Fit; what has not converged is no error, but
 // Converged false.
 func (p Picard) Fit(ctx context.Context, x mat.Matrix) (*ICAModel, error) {
-	return lastOf(p.Iterate(ctx, x))
+	return ml.Last(p.Iterate(ctx, x))
 }
 
 // Iterate yields the model after the starts, and after each step with all rows.

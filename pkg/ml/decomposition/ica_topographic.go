@@ -37,7 +37,7 @@ type TopographicICA struct {
 // gradient along rotations. Errors are those of FastICA.Fit, ml.ErrParameter also for a grid of
 // more places than the data have directions.
 func (f TopographicICA) Fit(ctx context.Context, x mat.Matrix) (*ICAModel, error) {
-	return lastOf(f.Iterate(ctx, x))
+	return ml.Last(f.Iterate(ctx, x))
 }
 
 // Iterate yields the model at the start and after each step.

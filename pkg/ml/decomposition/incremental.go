@@ -149,7 +149,7 @@ func (s *Stream) Model() (*PCAModel, error) {
 // Fit adds the rows of x, a batch at a time, and returns the model. Errors are those of Add and
 // Start.
 func (p IncrementalPCA) Fit(ctx context.Context, x mat.Matrix) (*PCAModel, error) {
-	return lastOf(p.Iterate(ctx, x))
+	return ml.Last(p.Iterate(ctx, x))
 }
 
 // Iterate adds the rows of x and yields the model after each batch.

@@ -49,14 +49,7 @@ const sneName = "manifold.SNE"
 // of range or fewer than four rows, ml.ErrShape for an Init that does not fit, what the metric
 // can't measure, and ctx.Err(), along with the map so far, when ctx ends first.
 func (s SNE) Fit(ctx context.Context, x mat.Matrix) (*SNEModel, error) {
-	var last *SNEModel
-	for m, err := range s.Iterate(ctx, x) {
-		if err != nil {
-			return last, err
-		}
-		last = m
-	}
-	return last, nil
+	return ml.Last(s.Iterate(ctx, x))
 }
 
 // Iterate is Fit that yields the start, as Iteration 0, and the map after every step; each model is

@@ -9,6 +9,7 @@ import (
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/internal/scaling"
 	"github.com/golatent/latent/pkg/ml"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -76,23 +77,7 @@ func checkK(method string, k, n int) error {
 	return nil
 }
 
-// draw returns an index with probability proportional to its weight; any, where all are 0.
+// draw returns an index with a probability in proportion to its weight.
 func draw(r *rand.Rand, weights []float64) int {
-	total := 0.0
-	for _, w := range weights {
-		total += w
-	}
-	if total == 0 {
-		return r.IntN(len(weights))
-	}
-	u, last := r.Float64()*total, 0
-	for i, w := range weights {
-		if w > 0 {
-			last = i
-			if u -= w; u <= 0 {
-				break
-			}
-		}
-	}
-	return last
+	return rng.Weighted(r, weights, floats.Sum(weights))
 }

@@ -54,7 +54,7 @@ func Watch(ctx context.Context, f func(Trained)) context.Context {
 // can't be written, the result is the training so far, beside the error. An option out of range is
 // ml.ErrParameter, data that do not fit each other or the graph ml.ErrShape, no data ml.ErrEmpty.
 func (t Train) Run(ctx context.Context, p Problem) (*Trained, error) {
-	return Last(t.Iterate(ctx, p))
+	return ml.Last(t.Iterate(ctx, p))
 }
 
 // Iterate trains and yields the result at each report, a fresh value each. The last has Stopped

@@ -70,17 +70,3 @@ func Models[M any](ctx context.Context, state func() (t Train, p Problem, model 
 		}
 	}
 }
-
-// Last drains an Iterate: the Fit of a family. It returns the last model beside the error that
-// ended the iteration, if one did.
-func Last[M any](models iter.Seq2[*M, error]) (last *M, err error) {
-	for m, err := range models {
-		if m != nil {
-			last = m
-		}
-		if err != nil {
-			return last, err
-		}
-	}
-	return last, nil
-}

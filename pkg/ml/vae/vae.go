@@ -74,7 +74,7 @@ func init() { ml.Register[VAEModel]("vae.VAEModel") }
 // its row and column); ml.ErrNotFinite for NaN or Inf in x, or for a loss that diverged, with the
 // model as it last was; ctx.Err() with the model so far when ctx ends first.
 func (v VAE) Fit(ctx context.Context, x mat.Matrix) (*VAEModel, error) {
-	return neural.Last(v.Iterate(ctx, x))
+	return ml.Last(v.Iterate(ctx, x))
 }
 
 // Iterate trains and yields the model at each report.

@@ -91,7 +91,7 @@ func MultiscaleGroups(height, width int) []int {
 // kept are those of the report with the lowest validation loss, which is measured on 4 groups of
 // each picture, those of pixels spread evenly over it. Errors are those of PixelCNN.Fit.
 func (o ParallelMultiscale) Fit(ctx context.Context, x mat.Matrix) (*ParallelMultiscaleModel, error) {
-	return neural.Last(o.Iterate(ctx, x))
+	return ml.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.
@@ -296,7 +296,7 @@ func (m *ParallelMultiscaleModel) apply(ctx context.Context, name string, x *mat
 // alone, but for the rounding of the backend, which a random number at the edge between two levels
 // could show.
 func (m *ParallelMultiscaleModel) Sample(ctx context.Context, n int, seed uint64) (*mat.Dense, error) {
-	return neural.Last(m.Draw(ctx, n, seed))
+	return ml.Last(m.Draw(ctx, n, seed))
 }
 
 // Draw draws n pictures and yields them after each group, as far as they are: pixels to come are

@@ -364,7 +364,7 @@ func (m *PictureModel[O]) Sample(ctx context.Context, n int, seed uint64) (*mat.
 	if n < 1 {
 		return nil, ml.BadParameter(m.Options.frame().method, "n", n, "at least 1")
 	}
-	return neural.Last(m.Draw(ctx, Drawing{N: n, Seed: seed}))
+	return ml.Last(m.Draw(ctx, Drawing{N: n, Seed: seed}))
 }
 
 // Draw draws pictures and yields them after each row of pixels, as far as they are: those to come
@@ -523,7 +523,7 @@ func onEdge(p []float64, u float64) bool {
 // Complete keeps the first known pixels of each picture, row by row from the top, and draws the
 // others.
 func (m *PictureModel[O]) Complete(ctx context.Context, x mat.Matrix, known int, seed uint64) (*mat.Dense, error) {
-	return neural.Last(m.Draw(ctx, Drawing{Start: x, Known: known, Seed: seed}))
+	return ml.Last(m.Draw(ctx, Drawing{Start: x, Known: known, Seed: seed}))
 }
 
 // square completes Height and Width.

@@ -51,7 +51,7 @@ func randomly[O architecture[O]](t *testing.T, name string, o O) pictured {
 	t.Setenv("GOMLX_BACKEND", "go")
 	f := o.frame()
 	x := check.Symbols(3, 24, f.height*f.width, max(f.levels, 2))
-	m, err := neural.Last(fitPictures(t.Context(), labelled(o, pictured{frame: f}.labels(24)), x))
+	m, err := ml.Last(fitPictures(t.Context(), labelled(o, pictured{frame: f}.labels(24)), x))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -64,7 +64,7 @@ func randomly[O architecture[O]](t *testing.T, name string, o O) pictured {
 		func(x mat.Matrix, labels ...int) ([]float64, error) { return m.Given(labels...).LogProb(ctx, x) },
 		func(x mat.Matrix, labels ...int) (*mat.Dense, error) { return m.Given(labels...).Conditionals(ctx, x) },
 		func(d Drawing, labels ...int) (*mat.Dense, error) {
-			return neural.Last(m.Given(labels...).Draw(ctx, d))
+			return ml.Last(m.Given(labels...).Draw(ctx, d))
 		},
 		func(class int) (*Walk, error) {
 			if f.classes == 0 {
@@ -527,7 +527,7 @@ func TestPicturesRefuse(t *testing.T) {
 	for name, d := range map[string]Drawing{
 		"nothing": {}, "negative": {N: -1}, "known of nothing": {N: 2, Known: 3}, "known too many": {Start: x, Known: 10}, "other number": {N: 3, Start: x}, "a level too high": {Start: wrong, Known: 1},
 	} {
-		if _, err := neural.Last(m.Draw(t.Context(), d)); !errors.Is(err, ml.ErrParameter) {
+		if _, err := ml.Last(m.Draw(t.Context(), d)); !errors.Is(err, ml.ErrParameter) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

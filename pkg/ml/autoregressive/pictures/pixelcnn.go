@@ -47,7 +47,7 @@ const pixelCNNMethod = "pictures.PixelCNN"
 // Height·Width, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense says, a *neural.Diverged, and ctx.Err()
 // along with the model so far.
 func (o PixelCNN) Fit(ctx context.Context, x mat.Matrix) (*PixelCNNModel, error) {
-	return neural.Last(o.Iterate(ctx, x))
+	return ml.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.

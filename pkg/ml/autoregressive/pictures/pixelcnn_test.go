@@ -10,6 +10,7 @@ import (
 
 	"github.com/golatent/latent/internal/xlatest"
 	"github.com/golatent/latent/pkg/datasets"
+	"github.com/golatent/latent/pkg/ml"
 	"github.com/golatent/latent/pkg/ml/autoregressive/internal/check"
 	"github.com/golatent/latent/pkg/ml/neural"
 	"gonum.org/v1/gonum/mat"
@@ -88,12 +89,12 @@ func BenchmarkSample(b *testing.B) {
 }
 
 func race[O architecture[O]](b *testing.B, name string, o O, x *mat.Dense) {
-	m, err := neural.Last(fitPictures(b.Context(), o, x))
+	m, err := ml.Last(fitPictures(b.Context(), o, x))
 	if err != nil {
 		b.Fatal(err)
 	}
 	// Compiles
-	if _, err := neural.Last(m.Draw(b.Context(), Drawing{Start: x.Slice(0, 1, 0, 784), Known: 783, Naively: true})); err != nil {
+	if _, err := ml.Last(m.Draw(b.Context(), Drawing{Start: x.Slice(0, 1, 0, 784), Known: 783, Naively: true})); err != nil {
 		b.Fatal(err)
 	}
 	fast, err1 := m.Sample(b.Context(), 1, 0)
@@ -101,7 +102,7 @@ func race[O architecture[O]](b *testing.B, name string, o O, x *mat.Dense) {
 	var err2 error
 	b.Run(name+"/naive", func(b *testing.B) {
 		for b.Loop() {
-			slow, err2 = neural.Last(m.Draw(b.Context(), Drawing{N: 1, Naively: true}))
+			slow, err2 = ml.Last(m.Draw(b.Context(), Drawing{N: 1, Naively: true}))
 		}
 		naive = b.Elapsed().Seconds() / float64(b.N)
 	})

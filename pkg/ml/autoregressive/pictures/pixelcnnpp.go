@@ -45,7 +45,7 @@ const pixelCNNPPMethod = "pictures.PixelCNNPP"
 // Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of
 // PixelCNN.Fit.
 func (o PixelCNNPP) Fit(ctx context.Context, x mat.Matrix) (*PixelCNNPPModel, error) {
-	return neural.Last(o.Iterate(ctx, x))
+	return ml.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.

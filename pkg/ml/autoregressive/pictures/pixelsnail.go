@@ -53,7 +53,7 @@ const pixelSNAILMethod = "pictures.PixelSNAIL"
 // Fit trains on the rows of x, of which Train.Holdout are kept for validation. Errors are those of
 // PixelCNN.Fit.
 func (o PixelSNAIL) Fit(ctx context.Context, x mat.Matrix) (*PixelSNAILModel, error) {
-	return neural.Last(o.Iterate(ctx, x))
+	return ml.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.

@@ -127,7 +127,7 @@ func TestPixelSNAILWalks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		slow, err := neural.Last(fit.Draw(t.Context(), Drawing{N: 4, Seed: 6, Naively: true}))
+		slow, err := ml.Last(fit.Draw(t.Context(), Drawing{N: 4, Seed: 6, Naively: true}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ const superMethod = "pictures.SuperResolution"
 // Fit trains on the rows of x, the high pictures, with validation data where Network.Train has
 // them. Errors are those of PixelCNN.Fit.
 func (o SuperResolution) Fit(ctx context.Context, x mat.Matrix) (*SuperResolutionModel, error) {
-	return neural.Last(o.Iterate(ctx, x))
+	return ml.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the model at each report of the training.

@@ -74,7 +74,7 @@ func init() { ml.Register[CharRNNModel]("text.CharRNNModel") }
 // ml.ErrEmpty for one of no characters, a *neural.Diverged, and ctx.Err() along with the model so
 // far.
 func (c CharRNN) Fit(ctx context.Context, text string) (*CharRNNModel, error) {
-	return neural.Last(c.Iterate(ctx, text))
+	return ml.Last(c.Iterate(ctx, text))
 }
 
 // Iterate yields the model at each report of the training.

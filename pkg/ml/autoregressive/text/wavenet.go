@@ -76,7 +76,7 @@ func init() { ml.Register[WaveNetModel]("text.WaveNetModel") }
 // of range, ml.ErrShape for rows shorter than Sequence, ml.ErrNotFinite and ml.ErrEmpty as ml.Dense
 // says, a *neural.Diverged, and ctx.Err() along with the model so far.
 func (w WaveNet) Fit(ctx context.Context, x mat.Matrix) (*WaveNetModel, error) {
-	return neural.Last(w.Iterate(ctx, x))
+	return ml.Last(w.Iterate(ctx, x))
 }
 
 const waveNetMethod = "text.WaveNet"

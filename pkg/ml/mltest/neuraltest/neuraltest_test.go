@@ -43,7 +43,7 @@ func predicted(s *model.Scope, x *graph.Node, wide bool) *graph.Node {
 }
 
 func (l line) Fit(ctx context.Context, x mat.Matrix) (*lineModel, error) {
-	return neural.Last(neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *lineModel, error) {
+	return ml.Last(neural.Models(ctx, func() (neural.Train, neural.Problem, func(neural.Trained) *lineModel, error) {
 		p := neural.Problem{Method: "neuraltest.line", Options: l}
 		d, err := l.Train.Divide(p.Method, x)
 		if err != nil {
