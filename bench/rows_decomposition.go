@@ -27,6 +27,7 @@ func init() {
 			m, err := decomposition.IncrementalPCA{Components: 30, Batch: 2500}.Fit(ctx, p.X)
 			return shareOfVariance(m, err)
 		}},
+		row{name: "nmf", input: "digits", figures: []figure{{"Frobenius error", lower}}, fit: nmf},
 		row{name: "factor-analysis", input: "lowrank20k500", figures: []figure{{"mean loglik", higher}}, fit: factorAnalysis},
 		row{name: "fastica", input: "mixed20k8", figures: []figure{{"mean |corr| with the sources", higher}}, fit: fastICA},
 		row{name: "picard", input: "mixed20k8", figures: []figure{{"mean |corr| with the sources", higher}}, fit: picard},
@@ -41,6 +42,14 @@ func factorAnalysis(ctx context.Context, p problem) (judge, error) {
 		return nil, err
 	}
 	return known(m.LogLikelihood), nil
+}
+
+func nmf(ctx context.Context, p problem) (judge, error) {
+	m, err := decomposition.NMF{Components: 16, MaxIter: 400, Seed: p.Seed}.Fit(ctx, p.X)
+	if err != nil {
+		return nil, err
+	}
+	return known(m.Error), nil
 }
 
 func shareOfVariance(m *decomposition.PCAModel, err error) (judge, error) {

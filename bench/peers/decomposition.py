@@ -56,6 +56,13 @@ def factor_analysis(p):
     return lambda: {"mean loglik": m.score(p.x)}
 
 
+@peer("nmf", "scikit-learn", "sklearn.decomposition")
+def nmf(p):
+    from sklearn.decomposition import NMF
+    m = NMF(16, init="nndsvda", max_iter=400, tol=1e-5, random_state=p.seed).fit(p.x)
+    return lambda: {"Frobenius error": m.reconstruction_err_}
+
+
 @peer("fastica", "scikit-learn", "sklearn.decomposition")
 def fastica(p):
     from sklearn.decomposition import FastICA
