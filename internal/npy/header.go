@@ -9,20 +9,20 @@ import (
 // header is the dictionary in front of the elements, {'descr': '<f8', 'fortran_order': False,
 // 'shape': (3, 4), }.
 type header struct {
-	kind    string // f8, f4, i8, i4, u1 or b1
+	kind    string // f8, f4, i8, i4, u1 or b1; with every f2, i2, i1, u8, u4, u2, c8, c16, M8, U or S too
+	size    int    // bytes of one element
+	every   bool   // whether more types are wanted than Read gives
+	unit    string // of M8
 	order   binary.ByteOrder
 	fortran bool
 	shape   []int
 }
 
-// size returns the bytes of one element.
-func (h *header) size() int { return int(h.kind[1] - '0') }
-
 // parseHeader reads the one form of Python literal that NumPy writes: a dictionary with these three
 // keys, in any order.
-func parseHeader(text string) (*header, error) {
+func parseHeader(text string, every bool) (*header, error) {
 	p := &parser{rest: text}
-	h := &header{}
+	h := &header{every: every}
 	seen := map[string]bool{}
 	if !p.take("{") {
 		return nil, malformed("the header is not a dictionary: %.60q", text)
@@ -101,24 +101,81 @@ func (p *parser) value(h *header, key string) error {
 }
 
 func (h *header) setType(s string) error {
-	if len(s) == 3 {
-		switch h.kind = s[1:]; h.kind {
-		case "f8", "f4", "i8", "i4":
-			switch s[0] {
-			case '<':
-				h.order = binary.LittleEndian
-				return nil
-			case '>':
-				h.order = binary.BigEndian
-				return nil
-			}
-		case "u1", "b1":
-			if strings.IndexByte("|<>", s[0]) >= 0 {
-				return nil
-			}
-		}
+	if len(s) < 3 {
+		return malformed("elements of type %.40q, want %s", s, h.types())
 	}
-	return malformed("elements of type %.40q, want <f8, <f4, <i8, <i4, |u1 or |b1", s)
+	order, rest := s[0], s[1:]
+	switch h.kind = rest; rest {
+	case "u1", "b1":
+		h.size = 1
+	case "i1":
+		if h.size = 1; !h.every {
+			return malformed("elements of type %.40q, want %s", s, h.types())
+		}
+	case "f8", "f4", "i8", "i4":
+		h.size = int(rest[1] - '0')
+	case "f2", "i2", "u2", "u4", "u8", "c8", "c16":
+		if !h.every {
+			return malformed("elements of type %.40q, want %s", s, h.types())
+		}
+		h.size, _ = strconv.Atoi(rest[1:])
+	default:
+		return h.setOther(s)
+	}
+	switch {
+	case h.size == 1 && strings.IndexByte("|<>", order) >= 0:
+		return nil
+	case h.size > 1 && h.setOrder(order):
+		return nil
+	}
+	return malformed("elements of type %.40q, want %s", s, h.types())
+}
+
+func (h *header) setOrder(order byte) bool {
+	switch order {
+	case '<':
+		h.order = binary.LittleEndian
+	case '>':
+		h.order = binary.BigEndian
+	default:
+		return false
+	}
+	return true
+}
+
+// setOther takes strings, <U7 or |S7, and dates, <M8[ns].
+func (h *header) setOther(s string) error {
+	bad := malformed("elements of type %.40q, want %s", s, h.types())
+	if !h.every {
+		return bad
+	}
+	if rest, ok := strings.CutPrefix(s[1:], "M8["); ok {
+		h.kind, h.size, h.unit = "M8", 8, strings.TrimSuffix(rest, "]")
+		if _, known := units[h.unit]; !known || !h.setOrder(s[0]) {
+			return bad
+		}
+		return nil
+	}
+	n, err := strconv.Atoi(s[2:])
+	if err != nil || n < 0 || n > 1<<20 {
+		return bad
+	}
+	switch h.kind = s[1:2]; {
+	case h.kind == "U" && (h.setOrder(s[0]) || n == 0):
+		h.size = 4 * n
+	case h.kind == "S" && strings.IndexByte("|<>", s[0]) >= 0:
+		h.size = n
+	default:
+		return bad
+	}
+	return nil
+}
+
+func (h *header) types() string {
+	if h.every {
+		return "bool, int8 to int64, uint8 to uint64, float16 to float64, complex64, complex128, datetime64, str or bytes"
+	}
+	return "<f8, <f4, <i8, <i4, |u1 or |b1"
 }
 
 // shape reads (), (3,), (3, 4) or (3, 4,).

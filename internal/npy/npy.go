@@ -29,7 +29,7 @@ type Number interface {
 // Array is what a file holds.
 type Array struct {
 	Shape []int // one entry a dimension; empty for a scalar
-	Data  any   // []float64, []float32, []int64, []int32, []uint8 or []bool, in C order: the last index runs fastest
+	Data  any   // []float64, []float32, []int64, []int32, []uint8 or []bool (more from ReadEvery), in C order: the last index runs fastest
 }
 
 // Len returns the number of elements.
@@ -42,7 +42,8 @@ func (a *Array) Len() int {
 }
 
 // Float64s returns the elements as float64, false and true as 0 and 1. It shares a's memory where
-// they are float64 already. An int64 beyond ±2⁵³ is rounded.
+// they are float64 already. An int64 beyond ±2⁵³ is rounded. It is nil for elements that are no
+// real numbers.
 func (a *Array) Float64s() []float64 {
 	switch v := a.Data.(type) {
 	case []float64:
@@ -54,6 +55,16 @@ func (a *Array) Float64s() []float64 {
 	case []int32:
 		return convert(v)
 	case []uint8:
+		return convert(v)
+	case []int8:
+		return convert(v)
+	case []int16:
+		return convert(v)
+	case []uint16:
+		return convert(v)
+	case []uint32:
+		return convert(v)
+	case []uint64:
 		return convert(v)
 	case []bool:
 		out := make([]float64, len(v))
@@ -67,7 +78,7 @@ func (a *Array) Float64s() []float64 {
 	return nil
 }
 
-func convert[T float32 | int64 | int32 | uint8](v []T) []float64 {
+func convert[T float32 | int64 | int32 | int16 | int8 | uint64 | uint32 | uint16 | uint8](v []T) []float64 {
 	out := make([]float64, len(v))
 	for i, x := range v {
 		out[i] = float64(x)

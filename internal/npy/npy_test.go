@@ -9,11 +9,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -84,6 +86,90 @@ func TestWritesWhatNumPyWrites(t *testing.T) {
 			t.Errorf("%s: wrote\n%.200q\nNumPy wrote\n%.200q", name, got.Bytes(), want)
 		}
 	}
+}
+
+func openEvery(t *testing.T, name string) *Array {
+	t.Helper()
+	f, err := os.Open(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	a, err := ReadEvery(f, Limits{})
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return a
+}
+
+func TestReadsEveryType(t *testing.T) {
+	want := open(t, "every-as-f8.npy").Float64s()
+	for _, name := range []string{"lef2", "bef2", "bi1", "lei2", "bei2", "leu2", "beu2", "leu4", "beu4", "leu8", "beu8"} {
+		if got := openEvery(t, name+".npy"); !slices.Equal(got.Float64s(), want) || !slices.Equal(got.Shape, []int{3, 4}) {
+			t.Errorf("%s: %v %v, want %v", name, got.Shape, got.Float64s(), want)
+		}
+		if _, err := Read(bytes.NewReader(bytesOf(t, name+".npy")), Limits{}); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: Read gives %v", name, err)
+		}
+	}
+	for i, w := range want {
+		for _, name := range []string{"lec8", "bec8"} {
+			if got := openEvery(t, name+".npy").Data.([]complex64)[i]; complex128(got) != complex(w, -w) {
+				t.Errorf("%s: element %d is %v", name, i, got)
+			}
+		}
+		for _, name := range []string{"lec16", "bec16"} {
+			if got := openEvery(t, name+".npy").Data.([]complex128)[i]; got != complex(w, -w) {
+				t.Errorf("%s: element %d is %v", name, i, got)
+			}
+		}
+	}
+	halves, exact := openEvery(t, "half.npy").Float64s(), open(t, "half-as-f8.npy").Float64s()
+	for i, w := range exact {
+		if math.Float64bits(halves[i]) != math.Float64bits(w) {
+			t.Errorf("half %d is %v, want %v", i, halves[i], w)
+		}
+	}
+	words := []string{"setosa", "Größe", "", "日本"}
+	for _, name := range []string{"leU", "beU", "bS"} {
+		if got := openEvery(t, name+".npy").Data.([]string); !slices.Equal(got, words) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if _, err := ReadEvery(bytes.NewReader(bytesOf(t, "latinS.npy")), Limits{}); !errors.Is(err, ErrFormat) {
+		t.Errorf("bytes of Latin-1: %v", err)
+	}
+	moon, leap := time.Date(1969, 7, 20, 20, 17, 0, 0, time.UTC), time.Date(2024, 2, 29, 12, 30, 0, 0, time.UTC)
+	for unit, cut := range map[string]func(time.Time) time.Time{
+		"Y": func(d time.Time) time.Time { return time.Date(d.Year(), 1, 1, 0, 0, 0, 0, time.UTC) },
+		"M": func(d time.Time) time.Time { return time.Date(d.Year(), d.Month(), 1, 0, 0, 0, 0, time.UTC) },
+		"W": func(d time.Time) time.Time { return d.Truncate(24*time.Hour).AddDate(0, 0, -(int(d.Weekday())+3)%7) }, // weeks begin on Thursday, as 1970 did
+		"D": func(d time.Time) time.Time { return d.Truncate(24 * time.Hour) },
+		"h": func(d time.Time) time.Time { return d.Truncate(time.Hour) },
+		"m": nil, "s": nil, "ms": nil, "us": nil, "ns": nil,
+	} {
+		got := openEvery(t, "date"+unit+".npy").Data.([]time.Time)
+		for i, want := range []time.Time{moon, leap} {
+			if cut != nil {
+				want = cut(want)
+			}
+			if !got[i].Equal(want) {
+				t.Errorf("%s: %v, want %v", unit, got[i], want)
+			}
+		}
+		if !got[2].IsZero() {
+			t.Errorf("%s: NaT is %v", unit, got[2])
+		}
+	}
+}
+
+func bytesOf(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -277,6 +363,13 @@ func FuzzRead(f *testing.F) {
 	f.Add(file(1, "{'descr': '<f8', 'fortran_order': True, 'shape': (0, 9223372036854775807), }"))
 	f.Add(file(3, "{\"shape\":(2L,1L,),'fortran_order':True,'descr':'|b1'}", 0, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if every, err := ReadEvery(bytes.NewReader(b), Limits{MaxBytes: 1 << 20}); err == nil {
+			if n := reflect.ValueOf(every.Data).Len(); n != every.Len() {
+				t.Fatalf("shape %v, %d elements", every.Shape, n)
+			}
+		} else if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrLimit) {
+			t.Fatalf("an error of neither kind: %v", err)
+		}
 		a, err := Read(bytes.NewReader(b), Limits{MaxBytes: 1 << 20})
 		if err != nil {
 			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrLimit) {

@@ -23,8 +23,17 @@ const (
 // Read reads one array to the end of r; bytes after it are an error. Arrays in Fortran order and of
 // either byte order are turned into C order and the machine's own. A file cut short gives an error
 // that wraps ErrFormat and io.ErrUnexpectedEOF.
-func Read(r io.Reader, limits Limits) (*Array, error) {
-	h, err := readHeader(r)
+func Read(r io.Reader, limits Limits) (*Array, error) { return read(r, limits, false) }
+
+// ReadEvery is Read for every type of number that NumPy has but the long double, whose bytes differ
+// from machine to machine, and for strings and dates: Data may also be a []int8, []int16, []uint16,
+// []uint32, []uint64, []complex64, []complex128, []string or []time.Time. Numbers of 16 bits are
+// given as []float32. A date that is not a time (NaT) is the zero time. Strings of bytes that are
+// no UTF-8 are refused.
+func ReadEvery(r io.Reader, limits Limits) (*Array, error) { return read(r, limits, true) }
+
+func read(r io.Reader, limits Limits, every bool) (*Array, error) {
+	h, err := readHeader(r, every)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +52,7 @@ func Read(r io.Reader, limits Limits) (*Array, error) {
 }
 
 // readHeader reads the magic, the version, the header's length and the header.
-func readHeader(r io.Reader) (*header, error) {
+func readHeader(r io.Reader, every bool) (*header, error) {
 	var lead [12]byte
 	if err := readFull(r, lead[:8], "the magic"); err != nil {
 		return nil, err
@@ -73,7 +82,7 @@ func readHeader(r io.Reader) (*header, error) {
 	if err := readFull(r, text, "the header"); err != nil {
 		return nil, err
 	}
-	return parseHeader(string(text))
+	return parseHeader(string(text), every)
 }
 
 // count returns the number of elements, after checking every dimension and their product.
@@ -82,7 +91,7 @@ func (h *header) count(limits Limits) (int, error) {
 	if maxBytes <= 0 {
 		maxBytes = 1 << 30
 	}
-	allowed := min(maxBytes/int64(h.size()), math.MaxInt/8)
+	allowed := min(maxBytes/int64(max(h.size, 1)), math.MaxInt/8)
 	total := int64(1)
 	for i, d := range h.shape {
 		// A dimension is held to the limit even beside a dimension of 0, so that nobody who
@@ -111,7 +120,14 @@ func (h *header) readData(r io.Reader, count int) (any, error) {
 		return elements(r, h, count, func(b []byte) int32 { return int32(order.Uint32(b)) })
 	case "u1":
 		return elements(r, h, count, func(b []byte) uint8 { return b[0] })
+	case "b1":
+		return bools(r, h, count)
 	}
+	return h.readOther(r, count)
+}
+
+// bools reads truth values, and nothing that is neither 0 nor 1.
+func bools(r io.Reader, h *header, count int) (any, error) {
 	raw, err := elements(r, h, count, func(b []byte) uint8 { return b[0] })
 	if err != nil {
 		return nil, err
@@ -128,8 +144,8 @@ func (h *header) readData(r io.Reader, count int) (any, error) {
 
 // elements reads count elements. The slice grows with what has arrived, so a header that lies costs
 // nothing.
-func elements[T Number](r io.Reader, h *header, count int, decode func([]byte) T) ([]T, error) {
-	size := h.size()
+func elements[T any](r io.Reader, h *header, count int, decode func([]byte) T) ([]T, error) {
+	size := h.size
 	out := make([]T, 0, min(count, chunk))
 	buf := make([]byte, min(chunk, count*size))
 	for len(out) < count {
@@ -151,7 +167,7 @@ func elements[T Number](r io.Reader, h *header, count int, decode func([]byte) T
 }
 
 // cOrder rearranges elements whose first index runs fastest.
-func cOrder[T Number](in []T, shape []int) []T {
+func cOrder[T any](in []T, shape []int) []T {
 	if len(shape) < 2 || len(in) == 0 {
 		return in
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // Write writes data, in C order, as an array of the given shape, in version 1.0 and little-endian.
@@ -97,4 +98,25 @@ func encodeHeader(descr string, shape []int, n int) (string, error) {
 	const lead = len(magic) + 2 + 2
 	text += strings.Repeat(" ", 63-(lead+len(text))%64) + "\n"
 	return magic + "\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(text)))) + text, nil
+}
+
+// WriteStrings writes strings as one array of NumPy's str, as wide as the longest, which ReadEvery
+// reads. A string that ends in a zero character, which NumPy would drop, and one that is no UTF-8
+// are errors.
+func WriteStrings(w io.Writer, data []string) error {
+	width := 1
+	for i, s := range data {
+		if !utf8.ValidString(s) || strings.HasSuffix(s, "\x00") {
+			return fmt.Errorf("npy: string %d, %.40q, can't be written", i, s)
+		}
+		width = max(width, utf8.RuneCountInString(s))
+	}
+	return write(w, fmt.Sprintf("<U%d", width), []int{len(data)}, data, func(b []byte, s string) []byte {
+		n := 0
+		for _, c := range s {
+			b = binary.LittleEndian.AppendUint32(b, uint32(c))
+			n++
+		}
+		return append(b, make([]byte, 4*(width-n))...)
+	})
 }

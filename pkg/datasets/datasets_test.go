@@ -229,21 +229,6 @@ func TestGeneratorsFollowTheirDistributions(t *testing.T) {
 	within(t, "the density between blocks", (float64(len(edges))-inside)/(300*300), 0.02, math.Sqrt(0.02*0.98/90000))
 }
 
-func TestReadCSV(t *testing.T) {
-	x, header, err := ReadCSV(strings.NewReader("a, b\n1,2\n# no\n3, 4e1\n"))
-	if err != nil || !slices.Equal(header, []string{"a", "b"}) || !mat.Equal(x, mat.NewDense(2, 2, []float64{1, 2, 3, 40})) {
-		t.Errorf("%v %v %v", x, header, err)
-	}
-	for text, want := range map[string]string{
-		"": "no line", "a,b\n": "no line", "1,2\n3\n": "line 2", "1,2\n3,x\n": `line 2, column 2 is "x"`, "1,NaN\n": "line 1, column 2", "1\n\"2\n": "line 2",
-		"1,2\n3,1e999\n": "column 2", "1,2,3\n4,5,6,7\n": "line 2",
-	} {
-		if _, _, err := ReadCSV(strings.NewReader(text)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want an error with %q", text, err, want)
-		}
-	}
-}
-
 func idx(parts ...[]byte) []byte { return slices.Concat(parts...) }
 
 func zipped(b []byte) []byte {
@@ -306,29 +291,6 @@ func FuzzReadIDX(f *testing.F) {
 		}
 		if n != len(data) || n == 0 {
 			t.Fatalf("shape %v, %d bytes", shape, len(data))
-		}
-	})
-}
-
-func FuzzReadCSV(f *testing.F) {
-	f.Add("a,b\n1,2\n")
-	f.Add("\"1\",2\n3,\"4\n\"\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		x, header, err := ReadCSV(strings.NewReader(text))
-		if err != nil {
-			if !errors.Is(err, ErrFormat) {
-				t.Fatalf("%v is no ErrFormat", err)
-			}
-			return
-		}
-		n, d := x.Dims()
-		if n == 0 || d == 0 || header != nil && len(header) != d {
-			t.Fatalf("%d×%d with %d names", n, d, len(header))
-		}
-		for _, v := range x.RawMatrix().Data {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				t.Fatalf("%v was accepted", v)
-			}
 		}
 	})
 }

@@ -59,17 +59,25 @@ func table(name, text string, features []string) Dataset {
 	return d
 }
 
-func splitLabels(name, text string) (*mat.Dense, []int) {
-	all, _, err := ReadCSV(strings.NewReader(text))
-	if err != nil {
-		panic(fmt.Sprintf("datasets: %s, embedded: %v", name, err))
+// splitLabels reads numbers separated by commas, the class last. Not by a Reader, which a program
+// that names iris would then carry.
+func splitLabels(name, text string) (x *mat.Dense, y []int) {
+	var data []float64
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.TrimSpace(line), ",")
+		for j, cell := range cells {
+			v, err := strconv.ParseFloat(cell, 64)
+			if err != nil {
+				panic(fmt.Sprintf("datasets: %s, embedded: %v", name, err))
+			}
+			if j == len(cells)-1 {
+				y = append(y, int(v))
+			} else {
+				data = append(data, v)
+			}
+		}
 	}
-	n, c := all.Dims()
-	y := make([]int, n)
-	for i := range y {
-		y[i] = int(all.At(i, c-1))
-	}
-	return mat.DenseCopyOf(all.Slice(0, n, 0, c-1)), y
+	return mat.NewDense(len(y), len(data)/len(y), data), y
 }
 
 //go:embed data/digits.csv.gz

@@ -17,3 +17,20 @@ np.save("empty.npy", np.zeros((0, 7)))
 for major in (1, 2, 3):
     with open(f"version{major}.npy", "wb") as f:
         np.lib.format.write_array(f, np.arange(6.0).reshape(2, 3), version=(major, 0))
+
+# What only ReadEvery takes. The numbers have the values of a, as far as the type goes.
+b = rng.integers(0, 100, (3, 4))
+np.save("every-as-f8.npy", b.astype("<f8"))
+for t in ("<f2", ">f2", "|i1", "<i2", ">i2", "<u2", ">u2", "<u4", ">u4", "<u8", ">u8"):
+    np.save({"<": "le", ">": "be", "|": "b"}[t[0]] + t[1:] + ".npy", b.astype(t))
+for t in ("<c8", ">c8", "<c16", ">c16"):
+    np.save({"<": "le", ">": "be"}[t[0]] + t[1:] + ".npy", (b - 1j * b).astype(t))
+np.save("half.npy", np.array([0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x7bff, 0x7c00, 0xfc00, 0x3555, 0xc000], "<u2").view("<f2"))
+np.save("half-as-f8.npy", np.load("half.npy").astype("<f8"))
+words = ["setosa", "Größe", "", "日本"]
+np.save("leU.npy", np.array(words, "<U8"))
+np.save("beU.npy", np.array(words, ">U8"))
+np.save("bS.npy", np.array([w.encode() for w in words]))
+np.save("latinS.npy", np.array(["é".encode("latin-1")]))
+for u in ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns"):
+    np.save(f"date{u}.npy", np.array(["1969-07-20T20:17", "2024-02-29T12:30", "NaT"], f"<M8[{u}]"))
