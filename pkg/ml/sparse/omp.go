@@ -108,12 +108,15 @@ type pursuit struct {
 	r      []float64
 }
 
+func (s *signals) pursuit(most int) *pursuit {
+	return &pursuit{signals: s, chosen: make([]bool, s.k), z: make([]float64, 0, most), left: make([]float64, s.k), near: make([]float64, 0, most),
+		gram: make([]float64, s.k), r: make([]float64, s.d)}
+}
+
+// pursue codes all rows.
 func (s *signals) pursue(ctx context.Context, method string, most int, code func(p *pursuit, y, corr []float64) row) (*Code, error) {
 	rows := make([]row, s.n)
-	err := each(ctx, s, func() *pursuit {
-		return &pursuit{signals: s, chosen: make([]bool, s.k), z: make([]float64, 0, most), left: make([]float64, s.k), near: make([]float64, 0, most),
-			gram: make([]float64, s.k), r: make([]float64, s.d)}
-	}, func(p *pursuit, i int, y, corr []float64) { rows[i] = code(p, y, corr) })
+	err := each(ctx, s, func() *pursuit { return s.pursuit(most) }, func(p *pursuit, i int, y, corr []float64) { rows[i] = code(p, y, corr) })
 	c, broken := s.code(ctx, method, rows, true)
 	if broken != nil {
 		return nil, broken
