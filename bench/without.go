@@ -13,6 +13,8 @@ const withoutRow = `
 - decomposition.PowerIteration, decomposition.Sanger: how a single direction is found, shown in a notebook; decomposition.ParallelAnalysis: fifty fits of decomposition.PCA, which has a row.
 - autoencoder.NonlinearPCA: a small network, whose step the rows of MADE and the VAE time.
 - decomposition.Infomax: finds the minima of decomposition.Picard, which has a row, in many more steps; decomposition.TopographicICA: no peer in Python that is kept up.
+- sparse.KSVD: no peer in Python that is kept up; a test holds its error to that of sparse.OnlineDictionary's peer. sparse.Threshold: one matrix product.
+- sparse.MatchingPursuit, sparse.ISTA, sparse.FISTA: no peer in Python that is kept up; the last two find the minimum of sparse.Lasso, which has a row.
 - manifold.SNE: of historical interest; its successor manifold.TSNE has a row.
 - coding.NGram, coding.Pictures: models of a kind that no library in Python has; the coder that they drive has a row.
 - autoregressive.Table, autoregressive.Fisher: a table of counts, and a score of a trained model's.

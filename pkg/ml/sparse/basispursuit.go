@@ -29,8 +29,8 @@ type BasisPursuit struct {
 
 const basisMethod = "sparse.BasisPursuit"
 
-// Fit codes the rows of x, n×d. Objective is the sum of the rows' ‖z‖₁. The error is ml.ErrParameter
-// for a row that is no combination of the atoms; the others are those of OMP.Fit.
+// Fit codes the rows of x, n×d. Objective is the sum of the rows' ‖z‖₁. The error is
+// ml.ErrParameter for a row that is no combination of the atoms; the others are those of OMP.Fit.
 func (b BasisPursuit) Fit(ctx context.Context, x mat.Matrix) (*Code, error) {
 	s, err := check(basisMethod, b.Dictionary, x)
 	if err != nil {

@@ -160,8 +160,8 @@ func TestCodesAgainstScikitLearn(t *testing.T) {
 }
 
 // The residual of OMP is orthogonal to the atoms chosen; that of matching pursuit has what the
-// squares of the steps leave. Norms of atoms and units of data make no difference to which atoms are
-// chosen.
+// squares of the steps leave. Norms of atoms and units of data make no difference to which atoms
+// are chosen.
 func TestPursuitProperties(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		seed := rapid.Uint64Range(0, 1000).Draw(r, "seed")
@@ -216,8 +216,8 @@ func TestPursuitProperties(t *testing.T) {
 	})
 }
 
-// On an orthonormal dictionary OMP and hard thresholding are the same, and so are the lasso and soft
-// thresholding.
+// On an orthonormal dictionary OMP and hard thresholding are the same, and so are the lasso and
+// soft thresholding.
 func TestOrthonormal(t *testing.T) {
 	const d = 16
 	var qr mat.QR
@@ -379,8 +379,8 @@ func TestWithoutGram(t *testing.T) {
 	}
 }
 
-// After k steps FISTA is at most 2L‖z*‖²/(k+1)² above the minimum and ISTA L‖z*‖²/2k, which falls at
-// every step.
+// After k steps FISTA is at most 2L‖z*‖²/(k+1)² above the minimum and ISTA L‖z*‖²/2k, which falls
+// at every step.
 func TestProximalBounds(t *testing.T) {
 	dictionary, y := unitAtoms(1, 60, 20), mltest.Normal(2, 1, 20)
 	best, err := Lasso{Dictionary: dictionary, Lambda: 0.2, Tol: 1e-14}.Fit(t.Context(), y)

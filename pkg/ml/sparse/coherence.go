@@ -13,9 +13,9 @@ type Coherent struct {
 	I, J   int     // the two, I < J
 	// Welch is the least μ that K atoms in d dimensions can have, √((K−d)/(d(K−1))), 0 for K ≤ d.
 	Welch float64
-	// Support is the largest k < (1 + 1/μ)/2: a code of at most so many entries is the sparsest of its
-	// signal, the only one so sparse, and both OMP and basis pursuit find it (Donoho & Elad, 2003;
-	// Tropp, 2004). It is K where the atoms are orthogonal.
+	// Support is the largest k < (1 + 1/μ)/2: a code of at most so many entries is the sparsest of
+	// its signal, the only one so sparse, and both OMP and basis pursuit find it (Donoho & Elad,
+	// 2003; Tropp, 2004). It is K where the atoms are orthogonal.
 	Support int
 }
 

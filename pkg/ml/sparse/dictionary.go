@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 
 	"github.com/golatent/latent/internal/blas"
+	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -37,23 +39,11 @@ func (m *DictionaryModel) Transform(ctx context.Context, x mat.Matrix) (*Code, e
 // draw returns the number of a row with a probability in proportion to its weight, or −1 where none
 // has any.
 func draw(r *rand.Rand, weight []float64) int {
-	total := 0.0
-	for _, w := range weight {
-		total += w
-	}
+	total := floats.Sum(weight)
 	if !(total > 0) {
 		return -1
 	}
-	u, last := r.Float64()*total, -1
-	for i, w := range weight {
-		if w > 0 {
-			if last = i; u < w {
-				break
-			}
-			u -= w
-		}
-	}
-	return last
+	return rng.Weighted(r, weight, total)
 }
 
 // setUnit makes row j of a dictionary the direction of v, and says whether it has one.

@@ -57,8 +57,8 @@ func TestSavedDictionary(t *testing.T) {
 	mltest.Saved[DictionaryModel](t, "testdata/dictionary-format1.zip")
 }
 
-// Six of 64 atoms leave of the digits far less than scikit-learn's do with its default penalty, 0.171,
-// and as little as with one that suits the data; atoms keep to the unit ball.
+// Six of 64 atoms leave of the digits far less than scikit-learn's do with its default penalty,
+// 0.171, and as little as with one that suits the data; atoms keep to the unit ball.
 func TestDigitsDictionary(t *testing.T) {
 	peers := mltest.ReadJSON[map[string]float64](t, "dictionary.json")
 	x := centered(t)

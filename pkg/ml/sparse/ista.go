@@ -11,8 +11,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// ISTA minimises ½‖y − Dᵀz‖² + λ‖z‖₁ for each row y as Lasso does, by steps down the gradient of the
-// squares with soft thresholding after each (Daubechies, Defrise & De Mol, 2004):
+// ISTA minimises ½‖y − Dᵀz‖² + λ‖z‖₁ for each row y as Lasso does, by steps down the gradient of
+// the squares with soft thresholding after each (Daubechies, Defrise & De Mol, 2004):
 //
 //	z ← S(z + D(y − Dᵀz)/L, λ/L),
 //
@@ -26,8 +26,8 @@ type ISTA struct {
 	Tol        float64    // a row is done at a duality gap of so much of ½‖y‖², looked at every tenth step; 0 means 1e-6
 }
 
-// FISTA is ISTA from a point ahead (Beck & Teboulle, 2009): the gradient is taken where the last two
-// steps lead to,
+// FISTA is ISTA from a point ahead (Beck & Teboulle, 2009): the gradient is taken where the last
+// two steps lead to,
 //
 //	w = z + (t−1)/t' · (z − z'),   t' = (1 + √(1 + 4t²))/2,
 //
@@ -109,7 +109,8 @@ func (i ISTA) steps(method string, ctx context.Context, x mat.Matrix, fast, ever
 			p.step()
 			ended := ctx.Err() != nil
 			end := ended || step == o.maxIter
-			// Iterate looks at every gap, and leaves the rows that are done where they are as Fit does.
+			// Iterate looks at every gap, and leaves the rows that are done where they are as Fit
+			// does.
 			p.finish(rows, step, every || end, end || step%10 == 0)
 			end = end || len(p.number) == 0
 			if every || end {

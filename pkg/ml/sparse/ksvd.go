@@ -68,8 +68,8 @@ type use struct{ i, t int }
 
 // Fit learns from the rows of x, n×d, which should have mean 0, or their means taken off as the
 // caller sees fit: the method centers nothing. The error is ml.ErrParameter for an option out of
-// range or more atoms than rows that are not 0, ml.ErrShape for an Init of another shape, the errors
-// of ml.Dense, and ctx.Err(), along with the dictionary so far.
+// range or more atoms than rows that are not 0, ml.ErrShape for an Init of another shape, the
+// errors of ml.Dense, and ctx.Err(), along with the dictionary so far.
 func (k KSVD) Fit(ctx context.Context, x mat.Matrix) (*DictionaryModel, error) {
 	f, err := k.check(x)
 	if err != nil {

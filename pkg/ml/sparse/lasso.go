@@ -22,8 +22,8 @@ import (
 //
 // passes over the atoms in use taking turns with passes over all. Once the signs stay, the
 // equations for the atoms in use are solved, and the solution, where it meets the conditions of the
-// minimum, is exact: |⟨dⱼ, r⟩| ≤ λ, with equality and the sign of zⱼ where zⱼ ≠ 0. All codes are zero
-// if and only if λ ≥ max |⟨dⱼ, y⟩|.
+// minimum, is exact: |⟨dⱼ, r⟩| ≤ λ, with equality and the sign of zⱼ where zⱼ ≠ 0. All codes are
+// zero if and only if λ ≥ max |⟨dⱼ, y⟩|.
 //
 // Atoms are penalised alike as they are: one of larger norm costs less. A change of a coefficient
 // costs O(K) with the atoms' Gram matrix and O(d) without (see OMP).
@@ -217,10 +217,10 @@ func (o l1) soft(u float64) float64 {
 	return 0
 }
 
-// polish goes, from where coordinate descent is, to the minimum over the atoms in use with the signs
-// that they have, which G z = corr − λ·sign(z) gives. Where a sign would change on the way, the atom
-// is left out at that place, and so is one of several atoms that depend on each other. The objective
-// only falls.
+// polish goes, from where coordinate descent is, to the minimum over the atoms in use with the
+// signs that they have, which G z = corr − λ·sign(z) gives. Where a sign would change on the way,
+// the atom is left out at that place, and so is one of several atoms that depend on each other. The
+// objective only falls.
 func (p *descent) polish(corr []float64) {
 	p.set = p.set[:0]
 	for j, v := range p.z {

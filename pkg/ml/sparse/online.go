@@ -21,11 +21,11 @@ import (
 //
 //	minimise the expectation of min over z of ½‖y − Dᵀz‖² + λ‖z‖₁, with atoms of norm at most 1.
 //
-// The rows of a batch are coded by the lasso, or with Nonzero by OMP. What the atoms need to know of
-// all codes so far is two sums, Σzzᵀ and Σzyᵀ, in which a batch counts by its rows and older ones
-// fade: of batch t at time T the share (t/T)^Forget is left. Each atom in turn is then set to the
-// minimum of the quadratic function that the sums make, within the unit ball. Memory is O(K² + Kd +
-// Batch·(K + d)) however many rows there are, and a row costs O(Kd) and its code.
+// The rows of a batch are coded by the lasso, or with Nonzero by OMP. What the atoms need to know
+// of all codes so far is two sums, Σzzᵀ and Σzyᵀ, in which a batch counts by its rows and older
+// ones fade: of batch t at time T the share (t/T)^Forget is left. Each atom in turn is then set to
+// the minimum of the quadratic function that the sums make, within the unit ball. Memory is
+// O(K² + Kd + Batch·(K + d)) however many rows there are, and a row costs O(Kd) and its code.
 //
 // Atoms that the last K or more rows did not use are drawn anew from the batch, in proportion to
 // squared residuals. As long as there are fewer rows than atoms, the rest of the atoms wait.
@@ -272,16 +272,10 @@ func (s *Stream) Model() (*DictionaryModel, error) {
 }
 
 // Fit goes through the rows of x, in an order that the seed draws anew each time, a batch at a
-// time. The error is ml.ErrParameter for more atoms than rows; the others are those of Start and Add.
-// Cut off, it returns the dictionary so far, and ctx.Err().
-func (o OnlineDictionary) Fit(ctx context.Context, x mat.Matrix) (last *DictionaryModel, err error) {
-	for m, err := range o.Iterate(ctx, x) {
-		if err != nil {
-			return last, err
-		}
-		last = m
-	}
-	return last, ctx.Err()
+// time. The error is ml.ErrParameter for more atoms than rows; the others are those of Start and
+// Add. Cut off, it returns the dictionary so far, and ctx.Err().
+func (o OnlineDictionary) Fit(ctx context.Context, x mat.Matrix) (*DictionaryModel, error) {
+	return ml.Last(o.Iterate(ctx, x))
 }
 
 // Iterate yields the dictionary after every batch. What a batch costs is seen before the dictionary

@@ -16,9 +16,9 @@ import (
 // off what is kept, towards 0.
 //
 // For an orthonormal dictionary this is the whole of sparse coding: hard thresholding minimises
-// ½‖y − Dᵀz‖² + ½Level²‖z‖₀ and soft thresholding ½‖y − Dᵀz‖² + Level·‖z‖₁. For others it counts what
-// atoms have in common more than once, which Refit mends for the atoms that are chosen. It costs
-// O(nKd).
+// ½‖y − Dᵀz‖² + ½Level²‖z‖₀ and soft thresholding ½‖y − Dᵀz‖² + Level·‖z‖₁. For others it counts
+// what atoms have in common more than once, which Refit mends for the atoms that are chosen. It
+// costs O(nKd).
 type Threshold struct {
 	Dictionary mat.Matrix // K×d, an atom a row, of any norm but 0
 	Level      float64    // in units of the data; 0 means none, and then Nonzero counts
