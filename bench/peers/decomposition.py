@@ -75,3 +75,31 @@ def picard(p):
     from picard import picard
     _, _, y = picard(p.x.T, random_state=p.seed)
     return lambda: {"mean |corr| with the sources": unmixed(y.T, p.y)}
+
+
+@data
+def demixed1200x400():
+    """Means of 400 neurons under 6 stimuli and 2 decisions at 100 steps: a few signals of each, with overlapping weights, and noise."""
+    r = np.random.default_rng(11)
+    t = np.linspace(0, 1, 100)
+    s, q, t = np.meshgrid(np.linspace(-1, 1, 6), [-1, 1], t, indexing="ij")
+    signals = np.array([3 * np.sin(4 * t), 2 * np.exp(-30 * (t - .3) ** 2), 1.5 * s * t, s ** 2 * np.sin(6 * t), 1.5 * q * t ** 2,
+                        q * (t > .6), 0.7 * s * q * np.exp(-40 * (t - .7) ** 2)]).reshape(7, -1).T
+    return signals @ (r.normal(size=(7, 400)) + 0.6 * r.normal(size=400)) + 0.7 * r.normal(size=(1200, 400))
+
+
+@peer("dpca", "dpca", "dPCA.dPCA")
+def dpca(p):
+    import contextlib
+    import io
+    from dPCA.dPCA import dPCA
+    x = p.x.T.reshape(400, 6, 2, 100)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints
+        m = dPCA("sqt", join={"st": ["s", "st"], "qt": ["q", "qt"], "sqt": ["sq", "sqt"]}, n_components=5, regularizer=1e-6)
+        m.fit(x)
+
+    def judge():
+        y = x - x.reshape(400, -1).mean(1)[:, None, None, None]
+        left = sum(np.sum((part - m.P[k] @ (m.D[k].T @ y.reshape(400, -1))) ** 2) for k, part in m._marginalize(y).items())
+        return {"share of marginals rebuilt": 1 - left / np.sum(y ** 2)}
+    return judge
