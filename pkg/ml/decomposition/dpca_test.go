@@ -112,7 +112,7 @@ func TestDPCAAgainstThePackage(t *testing.T) {
 }
 
 // means of a recording, centered, and the marginals that DPCA has by default.
-func parts(t testing.TB, x *trials.Trials, joined []Marginal) (all *mat.Dense, each []*mat.Dense) {
+func dpcaParts(t testing.TB, x *trials.Trials, joined []Marginal) (all *mat.Dense, each []*mat.Dense) {
 	t.Helper()
 	a, err := x.Average()
 	if err != nil {
@@ -152,7 +152,7 @@ func TestDPCAVariancesAddUp(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		all, each := parts(t, x, joined)
+		all, each := dpcaParts(t, x, joined)
 		total := math.Pow(mat.Norm(all, 2), 2)
 		if gap := math.Abs(floats.Sum(m.Share) - 1); gap > 1e-12 || math.Abs(m.Total/total-1) > 1e-12 {
 			r.Fatalf("shares of marginals add up to 1 − %g; the total is %v, want %v", gap, m.Total, total)
@@ -200,7 +200,7 @@ func TestDPCAIsReducedRankRegression(t *testing.T) {
 		x := recording(seed)
 		joined := JoinedWithTime("stimulus", "decision")
 		m := fitDPCA(t, DPCA{Components: 2, Lambda: -1, Noise: NoNoise}, x)
-		all, each := parts(t, x, joined)
+		all, each := dpcaParts(t, x, joined)
 		n, d := all.Dims()
 		var svd mat.SVD
 		svd.Factorize(all, mat.SVDThin)
@@ -376,7 +376,7 @@ func TestDPCAFindsPlantedSignals(t *testing.T) {
 		for k, of := range p.Of {
 			best := 0.0
 			for _, c := range m.ComponentsOf(of) {
-				best = max(best, math.Abs(correlation(mat.Col(nil, c, z), mat.Col(nil, k, p.Signals))))
+				best = max(best, math.Abs(dpcaCorrelation(mat.Col(nil, c, z), mat.Col(nil, k, p.Signals))))
 			}
 			// The two signals of time, and those of the stimulus, are found up to a turn of the
 			// two.
@@ -393,7 +393,7 @@ func TestDPCAFindsPlantedSignals(t *testing.T) {
 	}
 }
 
-func correlation(a, b []float64) float64 {
+func dpcaCorrelation(a, b []float64) float64 {
 	a, b = slices.Clone(a), slices.Clone(b)
 	floats.AddConst(-floats.Sum(a)/float64(len(a)), a)
 	floats.AddConst(-floats.Sum(b)/float64(len(b)), b)
