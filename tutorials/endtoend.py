@@ -23,8 +23,10 @@ STUDENTS = {
     "01-kmeans": ["solution", "prints", "untouched", "plausible-empty-cluster", "hard-coded", "exit-in-init", "exit-in-functions", "endless-loop",
                   "reads-hidden-tests", "asks-the-network", "memory-hog", "panics", "does-not-compile", "other-signature", "forged-pass"],
     "02-em": ["solution", "untouched", "plausible-unbiased"],
+    "03-pca": ["solution", "untouched", "plausible-population", "plausible-zero"],
 }
-BY_HAND = 3  # points that a person gives for the derivation of the solution in 02-em
+TEXTS = {"02-em": "derivation", "03-pca": "signs"}  # what a person grades
+BY_HAND = 3  # points that they give for it in the solution
 problems = []
 
 
@@ -162,10 +164,10 @@ def run(course):
             expected[assignment, case["name"]] = case
         log = nbgrader(course, "autograde", assignment)
         hold(f"{assignment}: no submission broke the grader\n{log}", "Traceback" not in log and "failed" not in log)
-        if assignment == "02-em":
+        if assignment in TEXTS:
             with Gradebook(f"sqlite:///{course}/gradebook.db") as book:  # what the page of formgrader does
-                grade = book.find_grade("derivation", source.stem, assignment, "solution")
-                hold("02-em: the derivation has no points yet", grade.score == 0 and grade.needs_manual_grade)
+                grade = book.find_grade(TEXTS[assignment], source.stem, assignment, "solution")
+                hold(f"{assignment}: the text has no points yet", grade.score == 0 and grade.needs_manual_grade)
                 grade.manual_score, grade.needs_manual_grade = BY_HAND, False
                 book.db.commit()
             expected[assignment, "solution"]["score"] += BY_HAND
@@ -184,7 +186,7 @@ def compare(course, book, exported, assignment, student, case):
     hold(f"{who}: {submission.score} points in the gradebook, want {case['score']}", submission.score == case["score"])
     hold(f"{who}: {exported.get((assignment, student))} points exported, want {case['score']}", exported.get((assignment, student)) == case["score"])
     # Only a text that was written waits for a person, until it has points.
-    text = assignment == "02-em" and not case["released"] and case["name"] != "solution"
+    text = assignment in TEXTS and not case["released"] and case["name"] != "solution"
     hold(f"{who}: waits to be graded by hand: {submission.needs_manual_grade}", submission.needs_manual_grade == text)
     notebook = next(iter((course / "autograded" / student / assignment).glob("*.ipynb")))
     shown = {}
