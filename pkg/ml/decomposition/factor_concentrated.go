@@ -6,40 +6,52 @@ import (
 	"math"
 	"slices"
 
+	"github.com/golatent/latent/internal/eigen"
 	"github.com/golatent/latent/pkg/ml"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
-// uniqueParts is Ψ^(−½)SΨ^(−½) taken apart.
+// uniqueParts is Ψ^(−½)SΨ^(−½) taken apart: its k largest eigenvalues and their vectors, or all.
 type uniqueParts struct {
 	psi    []float64
+	diag   []float64  // of the matrix itself
 	values []float64  // descending
-	v      *mat.Dense // d×d, columns
+	v      *mat.Dense // d×k or d×d, columns
 	k      int
 }
 
-func decompose(cov *mat.SymDense, psi []float64, k int) (*uniqueParts, error) {
+// decompose finds no more eigenvectors than are the factors', where these are few: what is wanted
+// of all others together is what is left of the identity and of the matrix without the factors'.
+// Where a uniqueness is small that would be the difference of large numbers, and all are found.
+func decompose(ctx context.Context, cov *mat.SymDense, psi []float64, k int) (*uniqueParts, error) {
 	d := len(psi)
-	scaled := mat.NewSymDense(d, nil)
+	e := &uniqueParts{psi: psi, diag: make([]float64, d), k: k}
+	scaled := mat.NewDense(d, d, nil)
 	for i := range d {
 		for j := i; j < d; j++ {
-			scaled.SetSym(i, j, cov.At(i, j)/math.Sqrt(psi[i])/math.Sqrt(psi[j]))
+			v := cov.At(i, j) / math.Sqrt(psi[i]) / math.Sqrt(psi[j])
+			scaled.Set(i, j, v)
+			scaled.Set(j, i, v)
 		}
+		e.diag[i] = scaled.At(i, i)
 	}
-	var es mat.EigenSym
-	if !es.Factorize(scaled, true) {
+	wanted := d
+	if 4*k <= d && slices.Max(e.diag) < 1e3 {
+		wanted = k
+	}
+	r, err := eigen.Largest(ctx, scaled, wanted, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Values) < wanted || !r.Converged {
 		return nil, ml.NotFinite(factorMethod, "the eigenvalues of the covariance were not found")
 	}
-	var ascending mat.Dense
-	es.VectorsTo(&ascending)
-	values := es.Values(nil)
-	slices.Reverse(values)
-	v := mat.NewDense(d, d, nil)
-	for c := range d {
-		v.SetCol(c, mat.Col(nil, d-1-c, &ascending))
+	e.values, e.v = r.Values, mat.NewDense(d, wanted, nil)
+	for c, v := range r.Vectors {
+		e.v.SetCol(c, v)
 	}
-	return &uniqueParts{psi, values, v, k}, nil
+	return e, nil
 }
 
 // loadings are the best for Ψ: Ψ^½ vₘ √(λₘ−1) for the k largest eigenvalues.
@@ -54,6 +66,9 @@ func (e *uniqueParts) loadings() *mat.Dense {
 // loglik is the mean log-likelihood of Ψ and its best W.
 func (e *uniqueParts) loglik() float64 {
 	sum := float64(len(e.psi)) * math.Log(2*math.Pi)
+	if len(e.values) < len(e.psi) {
+		sum += floats.Sum(e.diag) - floats.Sum(e.values)
+	}
 	for c, l := range e.values {
 		if c < e.k && l > 1 {
 			sum += math.Log(l) + 1
@@ -67,15 +82,48 @@ func (e *uniqueParts) loglik() float64 {
 	return -sum / 2
 }
 
+// noise returns, of the eigenvectors vₘ that are left to the noise, Σₘ (1−λₘ)vₘ² for each variable
+// and the projection Σₘ vₘvₘᵀ.
+func (e *uniqueParts) noise() (gradient []float64, onto *mat.SymDense) {
+	d, have := e.v.Dims()
+	first := 0 // of them
+	for first < e.k && e.values[first] > 1 {
+		first++
+	}
+	gradient, onto = make([]float64, d), mat.NewSymDense(d, nil)
+	if have == d {
+		for j := range d {
+			for m, x := range e.v.RawRowView(j)[first:] {
+				gradient[j] += (1 - e.values[first+m]) * x * x
+			}
+		}
+		if first < d {
+			onto.SymOuterK(1, e.v.Slice(0, d, first, d))
+		}
+		return gradient, onto
+	}
+	if first > 0 {
+		onto.SymOuterK(-1, e.v.Slice(0, d, 0, first))
+	}
+	for j := range d {
+		onto.SetSym(j, j, onto.At(j, j)+1)
+		gradient[j] = 1 - e.diag[j]
+		for m, x := range e.v.RawRowView(j)[:first] {
+			gradient[j] -= (1 - e.values[m]) * x * x
+		}
+	}
+	return gradient, onto
+}
+
 // concentrated yields Jöreskog's steps. With θ = log Ψ and vₘ the eigenvectors that are left to the
 // noise, the gradient of −2·log-likelihood is Σₘ (1−λₘ)vₘ² for each variable, and its second
 // derivative, where λₘ is about 1 for them, the square, entry by entry, of Σₘ vₘvₘᵀ.
 func (f *factorFit) concentrated(ctx context.Context) iter.Seq2[*factors, error] {
 	return func(yield func(*factors, error) bool) {
-		s, err := f.start()
+		s, err := f.start(ctx)
 		var e *uniqueParts
 		if err == nil {
-			e, err = decompose(f.cov, s.psi, f.k)
+			e, err = decompose(ctx, f.cov, s.psi, f.k)
 		}
 		for steps := 0; err == nil && ctx.Err() == nil; steps++ {
 			var next *uniqueParts
@@ -98,18 +146,8 @@ func (f *factorFit) concentrated(ctx context.Context) iter.Seq2[*factors, error]
 // descend returns a better Ψ, or nil where there is none.
 func (f *factorFit) descend(ctx context.Context, e *uniqueParts) (*uniqueParts, error) {
 	d := f.d
-	first := 0 // of the eigenvectors that are left to the noise
-	for first < e.k && e.values[first] > 1 {
-		first++
-	}
-	gradient, hessian := make([]float64, d), mat.NewSymDense(d, nil)
-	for j := range d {
-		for m, x := range e.v.RawRowView(j)[first:] {
-			gradient[j] += (1 - e.values[first+m]) * x * x
-		}
-	}
-	var onto mat.SymDense
-	onto.SymOuterK(1, e.v.Slice(0, d, first, d))
+	gradient, onto := e.noise()
+	hessian := mat.NewSymDense(d, nil)
 	free := make([]bool, d) // those on the floor that want to go below stay
 	for j := range d {
 		free[j] = e.psi[j] > f.floor[j] || gradient[j] < 0
@@ -158,7 +196,7 @@ func (f *factorFit) search(ctx context.Context, e *uniqueParts, gradient []float
 			psi[j] = math.Max(p*math.Exp(-length*by), f.floor[j])
 			slope += gradient[j] * math.Log(p/psi[j]) / 2
 		}
-		next, err := decompose(f.cov, psi, f.k)
+		next, err := decompose(ctx, f.cov, psi, f.k)
 		if err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ import (
 // start is the best W for uniquenesses that are most of what a variable has beside a regression on
 // all others (Jöreskog, 1967), or half its variance where that can't be known. Where entries are
 // missing it takes the covariance of the filled rows.
-func (f *factorFit) start() (*factors, error) {
+func (f *factorFit) start(ctx context.Context) (*factors, error) {
 	cov := f.cov
 	if cov == nil {
 		cov = mat.NewSymDense(f.d, nil)
@@ -36,7 +36,7 @@ func (f *factorFit) start() (*factors, error) {
 			psi[j] = math.Max(mean, f.floor[j])
 		}
 	}
-	e, err := decompose(cov, psi, f.k)
+	e, err := decompose(ctx, cov, psi, f.k)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (f *factorFit) em(ctx context.Context) iter.Seq2[*factors, error] {
 		step = f.emMissing
 	}
 	return func(yield func(*factors, error) bool) {
-		s, err := f.start()
+		s, err := f.start(ctx)
 		for err == nil && ctx.Err() == nil {
 			var next *factors
 			if next, err = step(ctx, s); err != nil || ctx.Err() != nil { // which also computes s.loglik

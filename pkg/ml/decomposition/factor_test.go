@@ -214,13 +214,13 @@ func TestConcentratedGradient(t *testing.T) {
 	}
 	psi := []float64{0.3, 0.5, 0.4, 0.7, 0.2}
 	at := func(p []float64) float64 {
-		e, err := decompose(f.cov, p, 2)
+		e, err := decompose(t.Context(), f.cov, p, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return e.loglik()
 	}
-	e, _ := decompose(f.cov, psi, 2)
+	e, _ := decompose(t.Context(), f.cov, psi, 2)
 	// The likelihood of W and Ψ by EM's formula is the same number.
 	s := &factors{mean: make([]float64, 5), w: e.loadings(), psi: psi}
 	if _, err := f.emStep(t.Context(), s); err != nil || math.Abs(s.loglik-e.loglik()) > 1e-12 {
@@ -237,6 +237,34 @@ func TestConcentratedGradient(t *testing.T) {
 		if want := -2 * (at(up) - at(down)) / 2e-5; math.Abs(want-slope) > 1e-7 {
 			t.Errorf("the slope along log Ψ of variable %d is %v, want %v", j, slope, want)
 		}
+	}
+}
+
+// Where few eigenvectors are found, the likelihood, its gradient and the projection are those that
+// all of them give.
+func TestFewEigenvectors(t *testing.T) {
+	x, _, psi := planted(8, 300, 40, 3)
+	f, err := FactorAnalysis{Factors: 3}.check(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := decompose(t.Context(), f.cov, psi, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := decompose(t.Context(), f.cov, psi, 39)
+	if err != nil || len(few.values) != 3 || len(all.values) != 40 {
+		t.Fatalf("%d and %d eigenvalues, %v", len(few.values), len(all.values), err)
+	}
+	all.k = 3
+	if a, b := few.loglik(), all.loglik(); math.Abs(a-b) > 1e-11 {
+		t.Errorf("log-likelihoods %v and %v", a, b)
+	}
+	gradient, onto := few.noise()
+	want, wantOnto := all.noise()
+	mltest.CloseTo(t, "gradient", gradient, want, 1e-10)
+	if gap := mltest.MatrixGap(onto, wantOnto); gap > 1e-11 {
+		t.Errorf("projections differ by %g", gap)
 	}
 }
 
