@@ -16,6 +16,7 @@ const withoutRow = `
 - decomposition.Infomax: finds the minima of decomposition.Picard, which has a row, in many more steps; decomposition.TopographicICA: no peer in Python that is kept up.
 - sparse.KSVD: no peer in Python that is kept up; a test holds its error to that of sparse.OnlineDictionary's peer. sparse.Threshold: one matrix product.
 - sparse.MatchingPursuit, sparse.ISTA, sparse.FISTA: no peer in Python that is kept up; the last two find the minimum of sparse.Lasso, which has a row.
+- decomposition.SeqNMF: no peer in Python that is kept up; its tests hold it to the loss as it is written down, and to NMF.
 - manifold.SNE: of historical interest; its successor manifold.TSNE has a row.
 - coding.NGram, coding.Pictures: models of a kind that no library in Python has; the coder that they drive has a row.
 - autoregressive.Table, autoregressive.Fisher: a table of counts, and a score of a trained model's.

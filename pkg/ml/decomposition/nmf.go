@@ -48,8 +48,10 @@ type NMF struct {
 	Batch  int // rows that a step of H is made of; 0 means all
 	// Forget is, with Batch, what weight is left after a pass through the data to rows seen before;
 	// 0 means 0.1.
-	Forget  float64
-	MaxIter int // iterations, or passes through the data with Batch; 0 means 500 of HALS and coordinate descent, 1000 of Multiplicative, 20 passes
+	Forget float64
+	// MaxIter counts iterations, or passes through the data with Batch; 0 means 500 of HALS and
+	// coordinate descent, 1000 of Multiplicative, and 20 passes.
+	MaxIter int
 	// Tol ends the fit at an iteration that lowers the loss by less than this part of it; 0 means
 	// 1e-5, 1e-4 with Batch, negative never.
 	Tol  float64
@@ -97,8 +99,12 @@ const (
 type NMFStart string
 
 const (
-	NNDSVD      NMFStart = "nndsvd"   // the positive or negative parts of singular vectors, whichever are larger (Boutsidis & Gallopoulos, 2008)
-	NNDSVDa     NMFStart = "nndsvda"  // with the mean of the data in place of 0, in units in which the largest of them is between 1/4 and 1
+	// NNDSVD takes the positive or the negative parts of singular vectors, whichever are larger
+	// (Boutsidis & Gallopoulos, 2008).
+	NNDSVD NMFStart = "nndsvd"
+	// NNDSVDa has the mean of the data in place of 0, in units in which the largest of them is
+	// between 1/4 and 1.
+	NNDSVDa     NMFStart = "nndsvda"
 	NNDSVDar    NMFStart = "nndsvdar" // with a small random number in place of 0
 	RandomStart NMFStart = "random"   // |N(0, 1)|, times the root of the data's mean over k
 )
