@@ -13,6 +13,7 @@ const withoutRow = `
 - decomposition.PowerIteration, decomposition.Sanger: how a single direction is found, shown in a notebook; decomposition.ParallelAnalysis: fifty fits of decomposition.PCA, which has a row.
 - decomposition.DPCALambda: fits of decomposition.DPCA, which has a row, on parts of the trials.
 - autoencoder.NonlinearPCA: a small network, whose step the rows of MADE and the VAE time.
+- flow.Flow, flow.RealNVP, flow.NeuralSpline, flow.MAF, flow.IAF: small dense networks, whose step the rows of MADE and the VAE time.
 - decomposition.Infomax: finds the minima of decomposition.Picard, which has a row, in many more steps; decomposition.TopographicICA: no peer in Python that is kept up.
 - sparse.KSVD: no peer in Python that is kept up; a test holds its error to that of sparse.OnlineDictionary's peer. sparse.Threshold: one matrix product.
 - sparse.MatchingPursuit, sparse.ISTA, sparse.FISTA: no peer in Python that is kept up; the last two find the minimum of sparse.Lasso, which has a row.

@@ -106,8 +106,8 @@ func lifted(a Operator, known [][]float64) *mat.Dense {
 	return mat.NewDense(n, n, all)
 }
 
-// largestDense reduces a whole symmetric matrix, which it overwrites, to its k largest eigenpairs. It
-// has not converged where that fails, as it does on a matrix with numbers that are not finite.
+// largestDense reduces a whole symmetric matrix, which it overwrites, to its k largest eigenpairs.
+// It has not converged where that fails, as it does on a matrix with numbers that are not finite.
 func largestDense(a *mat.Dense, k int) Result {
 	n, _ := a.Dims()
 	whole := mat.NewSymDense(n, nil)

@@ -194,6 +194,19 @@ func (w *writer) field(name string, v reflect.Value) error {
 		return w.fields(name+".", v)
 	case reflect.String:
 		return w.value(name, v.String())
+	case reflect.Slice: // of structs: how many, and the fields of each under its number
+		if v.Type().Elem().Kind() != reflect.Struct {
+			break
+		}
+		if v.IsNil() {
+			return nil
+		}
+		for i := range v.Len() {
+			if err := w.fields(fmt.Sprintf("%s.%d.", name, i), v.Index(i)); err != nil {
+				return err
+			}
+		}
+		return w.value(name, v.Len())
 	}
 	return fmt.Errorf("field %s has type %v, which is not saved", name, v.Type())
 }
@@ -373,6 +386,9 @@ func (r *reader) field(name string, v reflect.Value) error {
 	if v.Kind() == reflect.Struct {
 		return r.fields(name+".", v)
 	}
+	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct {
+		return r.structs(name, v)
+	}
 	raw, ok := r.manifest.Fields[name]
 	if !ok {
 		return nil // it was added to the type after the file was written, and means its zero value
@@ -406,6 +422,25 @@ func (r *reader) list(name string, v reflect.Value) error {
 	v.Set(reflect.MakeSlice(v.Type(), n, n))
 	for i := range n {
 		if err := r.array(fmt.Sprintf("%s.%d", name, i), v.Index(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// structs reads a slice of structs.
+func (r *reader) structs(name string, v reflect.Value) error {
+	raw, ok := r.manifest.Fields[name]
+	if !ok {
+		return nil // nil when it was saved
+	}
+	var n int
+	if err := json.Unmarshal(raw, &n); err != nil || n < 0 || n > len(r.manifest.Fields) {
+		return broken("field %s has %.40s entries, the file has %d fields", name, raw, len(r.manifest.Fields))
+	}
+	v.Set(reflect.MakeSlice(v.Type(), n, n))
+	for i := range n {
+		if err := r.fields(fmt.Sprintf("%s.%d.", name, i), v.Index(i)); err != nil {
 			return err
 		}
 	}

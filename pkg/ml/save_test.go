@@ -35,7 +35,15 @@ type toy struct {
 	Covs      []*mat.SymDense
 	NoCovs    []*mat.SymDense
 	Empty     []*mat.Dense
+	Pieces    []piece
+	NoPieces  []piece
 	hidden    int
+}
+
+type piece struct {
+	Kind   string
+	Widths []int
+	Bias   *mat.Dense
 }
 
 type other struct{ Steps int }
@@ -54,6 +62,7 @@ func sample() *toy {
 	m.Inner.Depth = 0.1
 	m.Layers = []*mat.Dense{mat.NewDense(1, 2, []float64{1, 2}), mat.NewDense(2, 1, []float64{3, 4})} // of any shapes
 	m.Covs, m.Empty = []*mat.SymDense{mat.NewSymDense(1, []float64{5}), mat.NewSymDense(2, []float64{6, 7, 7, 8})}, []*mat.Dense{}
+	m.Pieces = []piece{{Kind: "a", Widths: []int{1, 2}}, {Bias: mat.NewDense(1, 2, []float64{8, 9})}}
 	return m
 }
 

@@ -274,8 +274,8 @@ func (m *PCAModel) solve(ctx context.Context, y *mat.Dense, k int, seed uint64) 
 	return m.bySVD(ctx, y, k)
 }
 
-// bySVD overwrites y. It reduces a tall matrix to the triangle of its QR decomposition, and a wide one to that of
-// its transpose, before it takes the singular values of what is left.
+// bySVD overwrites y. It reduces a tall matrix to the triangle of its QR decomposition, and a wide
+// one to that of its transpose, before it takes the singular values of what is left.
 func (m *PCAModel) bySVD(ctx context.Context, y *mat.Dense, k int) ([]float64, error) {
 	n, d := y.Dims()
 	tall := y

@@ -251,8 +251,11 @@ func fill(v reflect.Value, name string, has map[string]bool) {
 	switch v.Kind() {
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		if v.Type().Elem().Kind() != reflect.Struct {
+			has = nil // of numbers and matrices a file has all or none
+		}
 		for i := range 2 {
-			fill(v.Index(i), fmt.Sprintf("%s.%d", name, i), nil)
+			fill(v.Index(i), fmt.Sprintf("%s.%d", name, i), has)
 		}
 	case reflect.Float64:
 		v.SetFloat(numbers(1)[0])

@@ -1,0 +1,198 @@
+package flow
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/golatent/latent/pkg/ml"
+	"github.com/golatent/latent/pkg/ml/neural"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Kind is the map of a layer.
+type Kind string
+
+const (
+	// Affine is a coupling: half of the variables pass and decide shift and scale of the others
+	// (Dinh, Sohl-Dickstein & Bengio, 2017).
+	Affine Kind = "affine"
+	// Spline is a coupling with monotonic rational-quadratic splines (Durkan, Bekasov, Murray &
+	// Papamakarios, 2019).
+	Spline Kind = "spline"
+	// Autoregressive shifts and scales each variable by what those before it say (Papamakarios,
+	// Pavlakou & Murray, 2017).
+	Autoregressive Kind = "autoregressive"
+	// Planar moves along one direction, by how far along another a point is (Rezende & Mohamed,
+	// 2015).
+	Planar Kind = "planar"
+	// Radial moves towards or away from a center (Rezende & Mohamed, 2015).
+	Radial Kind = "radial"
+	// CDF takes each variable through the distribution function of its own mixture of logistics,
+	// and on to a logit.
+	CDF Kind = "cdf"
+	// Linear is an invertible matrix, as P L U (Kingma & Dhariwal, 2018).
+	Linear Kind = "linear"
+	// Norm is a shift and a scale a variable, which standardise the first minibatch (Kingma &
+	// Dhariwal, 2018).
+	Norm Kind = "norm"
+)
+
+// Layer is one step of a flow. Fields that its kind does not use must be 0.
+type Layer struct {
+	Kind   Kind
+	Hidden []int // widths of the network's hidden layers (Affine, Spline, Autoregressive); nil means {64, 64}
+	// Parity is which half of the variables passes a coupling, those of odd number or those of even
+	// number; an Autoregressive layer takes the variables from the first to the last where it is
+	// even, and from the last to the first where it is odd.
+	Parity int
+	Bins   int     // of a Spline, 0 means 8; components of a CDF, 0 means 8
+	Bound  float64 // of a Spline: beyond ±Bound it is the identity; 0 means 4
+	// Inverted changes the two directions over: an Autoregressive layer so turned is fast to sample
+	// and slow to evaluate (Kingma et al., 2016).
+	Inverted bool
+}
+
+// complete fills in defaults and checks.
+func (l Layer) complete(method, name string, d int) (Layer, error) {
+	bad := func(field string, value any, want string) (Layer, error) {
+		return l, ml.BadParameter(method, name+"."+field, value, want)
+	}
+	l.Hidden = slices.Clone(l.Hidden)
+	switch l.Kind {
+	case Affine, Spline, Autoregressive:
+		if l.Hidden == nil {
+			l.Hidden = []int{64, 64}
+		}
+	case Planar, Radial, CDF, Linear, Norm:
+		if l.Hidden != nil {
+			return bad("Hidden", l.Hidden, fmt.Sprintf("none: a %s layer has no network", l.Kind))
+		}
+	default:
+		return bad("Kind", fmt.Sprintf("%q", l.Kind), "one of the constants, such as flow.Affine")
+	}
+	for i, h := range l.Hidden {
+		if h < 1 || h > 1<<16 {
+			return bad(fmt.Sprintf("Hidden[%d]", i), h, "1 to 65536")
+		}
+	}
+	switch {
+	case l.Inverted && (l.Kind == Norm || l.Kind == Linear):
+		return bad("Inverted", true, "false: a "+string(l.Kind)+" layer is as fast either way")
+	case l.Parity != 0 && l.Parity != 1:
+		return bad("Parity", l.Parity, "0 or 1")
+	case (l.Kind == Affine || l.Kind == Spline) && d < 2:
+		return bad("Kind", string(l.Kind), "a kind for one variable: a coupling needs two")
+	case l.Kind == Autoregressive && d > mostUnrolled:
+		return bad("Kind", string(l.Kind), fmt.Sprintf("a coupling: the inverse of an autoregressive layer runs its network once a variable, and is held to %d of them", mostUnrolled))
+	}
+	if l.Kind == Spline || l.Kind == CDF {
+		l.Bins = cmp.Or(l.Bins, 8)
+		if l.Bins < 1 || l.Bins > 256 {
+			return bad("Bins", l.Bins, "1 to 256, or 0 for 8")
+		}
+	} else if l.Bins != 0 {
+		return bad("Bins", l.Bins, "0: this kind has none")
+	}
+	if l.Kind == Spline {
+		l.Bound = cmp.Or(l.Bound, 4)
+		if !(l.Bound > 0) || l.Bound > 1e6 {
+			return bad("Bound", l.Bound, "above 0, or 0 for 4")
+		}
+	} else if l.Bound != 0 {
+		return bad("Bound", l.Bound, "0: this kind has none")
+	}
+	return l, nil
+}
+
+// A transform is a map of rows with its inverse. Each direction gives the log-determinant of its
+// Jacobian for every row. given, [b, q], are the variables of a conditional flow, nil where there
+// are none.
+type transform interface {
+	forward(s *model.Scope, x, given *graph.Node) (z, logDet *graph.Node) // [b, d] to [b, d], [b]
+	inverse(s *model.Scope, z, given *graph.Node) (x, logDet *graph.Node)
+}
+
+// transform is the map of the layer, in a pass over a minibatch where there is one.
+func (l Layer) transform(b neural.Batch) transform {
+	var t transform
+	switch l.Kind {
+	case Affine:
+		t = affine(l)
+	case Spline:
+		t = spline(l)
+	case Autoregressive:
+		t = autoregressive(l)
+	case Planar:
+		t = planar{}
+	case Radial:
+		t = radial{}
+	case CDF:
+		t = cdf(l)
+	case Linear:
+		t = linear{}
+	case Norm:
+		t = norm{b}
+	}
+	if l.Inverted {
+		t = inverted{t}
+	}
+	return t
+}
+
+type inverted struct{ transform }
+
+func (t inverted) forward(s *model.Scope, x, given *graph.Node) (z, logDet *graph.Node) {
+	return t.transform.inverse(s, x, given)
+}
+
+func (t inverted) inverse(s *model.Scope, z, given *graph.Node) (x, logDet *graph.Node) {
+	return t.transform.forward(s, z, given)
+}
+
+// chain is transforms one after another.
+type chain struct {
+	layers []Layer
+	batch  neural.Batch // of training; the zero value elsewhere
+}
+
+func (c chain) forward(s *model.Scope, x, given *graph.Node) (z, logDet *graph.Node) {
+	for i, l := range c.layers {
+		var own *graph.Node
+		x, own = l.transform(c.batch).forward(s.At("layer%d", i), x, given)
+		logDet = plus(logDet, own)
+	}
+	return x, logDet
+}
+
+func (c chain) inverse(s *model.Scope, z, given *graph.Node) (x, logDet *graph.Node) {
+	for i, l := range slices.Backward(c.layers) {
+		var own *graph.Node
+		z, own = l.transform(c.batch).inverse(s.At("layer%d", i), z, given)
+		logDet = plus(logDet, own)
+	}
+	return z, logDet
+}
+
+func plus(a, b *graph.Node) *graph.Node {
+	if a == nil {
+		return b
+	}
+	return graph.Add(a, b)
+}
+
+// with puts given variables beside those of a network's input.
+func with(x, given *graph.Node) *graph.Node {
+	if given == nil {
+		return x
+	}
+	return graph.Concatenate([]*graph.Node{x, given}, -1)
+}
+
+// perRow repeats a scalar for every row of x.
+func perRow(v, x *graph.Node) *graph.Node { // [] to [b]
+	return graph.BroadcastToDims(v, x.Shape().Dim(0))
+}
+
+func sumRow(x *graph.Node) *graph.Node { return graph.ReduceSum(x, -1) } // [b, d] to [b]
