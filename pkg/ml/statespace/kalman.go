@@ -7,6 +7,8 @@ import (
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml/trials"
+	gonum "gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -28,7 +30,6 @@ type observed struct {
 	l      []float64 // p×p root of their noise; nil where it is diagonal
 	scale  []float64 // 1/σ of each, where it is diagonal
 	w      []float64 // p×k
-	wt     []float64 // k×p
 	g      []float64 // k×k: wᵀw
 	logdet float64   // of the noise, and p·log 2π
 }
@@ -64,24 +65,57 @@ func (m *matrices) observe(vars []int) *observed {
 		}
 		o.w = transpose(columns, m.k, p)
 	}
-	o.wt = transpose(o.w, p, m.k)
-	mulT(o.g, o.wt, o.wt, m.k, p, m.k)
+	wt := transpose(o.w, p, m.k)
+	mulT(o.g, wt, wt, m.k, p, m.k)
 	symmetrize(o.g, m.k)
 	return o
 }
 
-// whiten sets e to the seen variables of a row, less their offset, in the units of o.
-func (o *observed) whiten(e, row, offset []float64) {
-	for i, j := range o.vars {
-		e[i] = row[j] - offset[j]
-	}
-	if o.l == nil {
-		for i, s := range o.scale {
-			e[i] *= s
+// whiten sets e, n×p, to the seen variables of n rows of x, less their offset, in the units of o,
+// and y, n×k, to what they say of the state: CᵀR⁻¹(x−offset).
+func (o *observed) whiten(e, y []float64, x *mat.Dense, row, n int, offset []float64) {
+	p := len(o.vars)
+	for t := range n {
+		from, to := x.RawRowView(row+t), e[t*p:(t+1)*p]
+		if p == len(from) {
+			for j, v := range from {
+				to[j] = v - offset[j]
+			}
+		} else {
+			for i, j := range o.vars {
+				to[i] = from[j] - offset[j]
+			}
 		}
-		return
+		if o.l == nil {
+			for i, s := range o.scale {
+				to[i] *= s
+			}
+		}
 	}
-	solveLower(o.l, e)
+	em := blas64.General{Rows: n, Cols: p, Stride: p, Data: e}
+	if o.l != nil {
+		blas64.Trsm(gonum.Right, gonum.Trans, 1, blas64.Triangular{N: p, Stride: p, Data: o.l, Uplo: gonum.Lower, Diag: gonum.NonUnit}, em)
+	}
+	k := len(o.w) / p
+	blas64.Gemm(gonum.NoTrans, gonum.NoTrans, 1, em, o.loadings(), 0, blas64.General{Rows: n, Cols: k, Stride: k, Data: y})
+}
+
+// loadings are w as a matrix.
+func (o *observed) loadings() blas64.General {
+	p := len(o.vars)
+	return blas64.General{Rows: p, Cols: len(o.w) / p, Stride: len(o.w) / p, Data: o.w}
+}
+
+// unexplained is the sum of the squares of what states, n×k, leave of e, which it changes.
+func (o *observed) unexplained(e, z []float64, n int) float64 {
+	p := len(o.vars)
+	k := len(o.w) / p
+	blas64.Gemm(gonum.NoTrans, gonum.Trans, -1, blas64.General{Rows: n, Cols: k, Stride: k, Data: z}, o.loadings(), 1, blas64.General{Rows: n, Cols: p, Stride: p, Data: e})
+	sum := 0.0
+	for t := range n {
+		sum += blas.Dot(e[t*p:(t+1)*p], e[t*p:(t+1)*p])
+	}
+	return sum
 }
 
 // forward is what the filter needs at a step beside the data.
@@ -172,6 +206,10 @@ func (g *group) filter(p *prepared) {
 		m := p.at(t)
 		if t > 0 {
 			last := g.f[t-1]
+			if t > 1 && last == g.f[t-2] && last.m == m && last.o == g.o[t] {
+				g.f[t] = last
+				continue
+			}
 			mul(aw, m.a, last.v, k, k, k)
 			before = make([]float64, k*k)
 			mulT(before, aw, m.a, k, k, k)
@@ -220,6 +258,10 @@ func (g *group) smooth(k int) {
 		f, next, after := g.f[t], g.f[t+1], g.b[t+1]
 		b := &backward{v: make([]float64, k*k), cross: make([]float64, k*k)}
 		same := t+2 <= last && f == next && next == g.f[t+2]
+		if same && t+2 < last && after == g.b[t+2] {
+			g.b[t] = after
+			continue
+		}
 		if same {
 			b.j = after.j
 		} else {
@@ -252,48 +294,59 @@ func (g *group) smooth(k int) {
 	}
 }
 
-// pass holds the means of one trial, T×k each.
+// pass holds the means of one trial, T×k each, and room to compute them in.
 type pass struct {
 	predicted, filtered, smoothed []float64
 	loglik                        float64
+	e, y                          []float64
 }
 
-func newPass(steps, k int) *pass {
-	return &pass{predicted: make([]float64, steps*k), filtered: make([]float64, steps*k), smoothed: make([]float64, steps*k)}
+func newPass(steps int, p *prepared) *pass {
+	k := p.k
+	return &pass{make([]float64, steps*k), make([]float64, steps*k), make([]float64, steps*k), 0, make([]float64, steps*p.d), make([]float64, steps*k)}
 }
 
 // run computes the means of a trial whose first step is row of x.
 func (g *group) run(p *prepared, x *mat.Dense, row int, out *pass) {
 	k := p.k
-	e, e2, at, u := make([]float64, p.d), make([]float64, p.d), make([]float64, k), make([]float64, k)
+	at, u := make([]float64, k), make([]float64, k)
 	out.loglik = 0
-	for t, f := range g.f {
-		mp, mf := out.predicted[t*k:(t+1)*k], out.filtered[t*k:(t+1)*k]
-		if t == 0 {
-			copy(mp, p.mean0)
-		} else {
-			apply(mp, f.m.a, out.filtered[(t-1)*k:t*k])
-			addTo(mp, f.m.drift)
+	for lo := 0; lo < g.steps; {
+		o, hi := g.o[lo], lo+1
+		for hi < g.steps && g.o[hi] == o {
+			hi++
 		}
-		o := f.o
-		n := len(o.vars)
-		if n == 0 {
-			copy(mf, mp)
-			continue
+		seen := len(o.vars) > 0
+		if seen {
+			o.whiten(out.e, out.y, x, row+lo, hi-lo, g.f[lo].m.offset)
 		}
-		e, e2 := e[:n], e2[:n]
-		o.whiten(e, x.RawRowView(row+t), f.m.offset)
-		apply(e2, o.w, mp)
-		blas.Axpy(-1, e2, e)
-		apply(at, o.wt, e)
-		apply(u, f.gain, at)
-		apply(mf, f.l, u)
-		apply(e2, o.w, mf)
-		blas.Axpy(-1, e2, e)
-		addTo(mf, mp)
-		// The square of the innovation in its own units: what is left of it after the update, and
-		// how far the update went, both sums of squares.
-		out.loglik -= (blas.Dot(e, e) + blas.Dot(u, u) + f.logdet) / 2
+		for t := lo; t < hi; t++ {
+			f, mp, mf := g.f[t], out.predicted[t*k:(t+1)*k], out.filtered[t*k:(t+1)*k]
+			if t == 0 {
+				copy(mp, p.mean0)
+			} else {
+				apply(mp, f.m.a, out.filtered[(t-1)*k:t*k])
+				addTo(mp, f.m.drift)
+			}
+			if !seen {
+				copy(mf, mp)
+				continue
+			}
+			apply(at, o.g, mp)
+			for i, v := range out.y[(t-lo)*k : (t-lo+1)*k] {
+				at[i] = v - at[i]
+			}
+			apply(u, f.gain, at)
+			apply(mf, f.l, u)
+			addTo(mf, mp)
+			// The square of the innovation in its own units has two parts: how far the update
+			// went, and, below, what it leaves.
+			out.loglik -= (blas.Dot(u, u) + f.logdet) / 2
+		}
+		if seen {
+			out.loglik -= o.unexplained(out.e, out.filtered[lo*k:hi*k], hi-lo) / 2
+		}
+		lo = hi
 	}
 	if g.b == nil {
 		return
@@ -394,7 +447,7 @@ func (s *System) Filter(ctx context.Context, x mat.Matrix) (*Filtered, error) {
 				after[f], before[f] = symmetric(f.v, p.k), symmetric(f.p, p.k)
 			}
 		}
-		means := newPass(g.steps, p.k)
+		means := newPass(g.steps, p)
 		for _, trial := range members {
 			row := data.Start[trial]
 			g.run(p, data.X, row, means)
@@ -431,7 +484,7 @@ func (s *System) Smooth(ctx context.Context, x mat.Matrix) (*Smoothed, error) {
 				}
 			}
 		}
-		means := newPass(g.steps, p.k)
+		means := newPass(g.steps, p)
 		for _, trial := range members {
 			row := data.Start[trial]
 			g.run(p, data.X, row, means)
@@ -458,7 +511,7 @@ func (s *System) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	}
 	out := make([]float64, data.Len())
 	err = p.each(ctx, p.plan(data), false, 4, func(_ int, g *group, members []int) {
-		means := newPass(g.steps, p.k)
+		means := newPass(g.steps, p)
 		for _, trial := range members {
 			g.run(p, data.X, data.Start[trial], means)
 			out[trial] = means.loglik

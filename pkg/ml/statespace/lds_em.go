@@ -5,10 +5,9 @@ import (
 	"math"
 
 	"github.com/golatent/latent/internal/blas"
+	gonum "gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
-
-	gonum "gonum.org/v1/gonum/blas"
 )
 
 // regression holds the sums of a regression of something on (z, 1).
@@ -326,7 +325,7 @@ func (f *ldsFit) reobserve(p *prepared) {
 
 func (f *ldsFit) gather(p *prepared, g *group, members []int) *stats {
 	k := f.k
-	s, means := newStats(k, f.d, f.ObservationNoise == Full), newPass(g.steps, k)
+	s, means := newStats(k, f.d, f.ObservationNoise == Full), newPass(g.steps, p)
 	whole := true
 	for _, o := range g.o {
 		whole = whole && len(o.vars) == f.d
