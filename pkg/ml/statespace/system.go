@@ -27,8 +27,8 @@ type System struct {
 	Mean []float64     // of the first state, length k; nil means zeros
 	Cov  *mat.SymDense // of the first state, k×k
 	Step
-	// At gives the matrices of step i of a trial, from 0, where they change with time: A, Drift and Q
-	// lead to it from the step before, C, Offset and R show it. A field that is nil is the
+	// At gives the matrices of step i of a trial, from 0, where they change with time: A, Drift and
+	// Q lead to it from the step before, C, Offset and R show it. A field that is nil is the
 	// System's own. At is nil for a system that stays the same; it is not saved.
 	At func(i int) Step `ml:"-"`
 }
