@@ -20,6 +20,7 @@ const withoutRow = `
 - sparse.KSVD: no peer in Python that is kept up; a test holds its error to that of sparse.OnlineDictionary's peer. sparse.Threshold: one matrix product.
 - sparse.MatchingPursuit, sparse.ISTA, sparse.FISTA: no peer in Python that is kept up; the last two find the minimum of sparse.Lasso, which has a row.
 - decomposition.SeqNMF: no peer in Python that is kept up; its tests hold it to the loss as it is written down, and to NMF.
+- topic.Online: the steps of topic.Variational on a batch at a time; topic.Vectorizer: counts words of texts, which takes as long as to read them.
 - manifold.SNE: of historical interest; its successor manifold.TSNE has a row.
 - coding.NGram, coding.Pictures: models of a kind that no library in Python has; the coder that they drive has a row.
 - autoregressive.Table, autoregressive.Fisher: a table of counts, and a score of a trained model's.
