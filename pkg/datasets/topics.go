@@ -15,9 +15,9 @@ type Corpus struct {
 	Documents *mat.Dense // n×K, the proportions of the topics in each document
 }
 
-// PlantedTopics draws n documents of length words each from the story of latent Dirichlet allocation
-// (Blei, Ng & Jordan, 2003): topics from a Dirichlet distribution over the vocabulary with 0.05 for
-// each word, proportions from one with 0.1 for each topic.
+// PlantedTopics draws n documents of length words each from the story of latent Dirichlet
+// allocation (Blei, Ng & Jordan, 2003): topics from a Dirichlet distribution over the vocabulary
+// with 0.05 for each word, proportions from one with 0.1 for each topic.
 func PlantedTopics(n, length, vocabulary, topics int, seed uint64) Corpus {
 	need(length >= 0 && vocabulary >= 1 && topics >= 1,
 		"PlantedTopics: length = %d, vocabulary = %d, topics = %d, want 0, 1 and 1 at least", length, vocabulary, topics)

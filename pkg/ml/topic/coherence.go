@@ -11,25 +11,26 @@ import (
 )
 
 // Coherence measures whether words that a topic puts together are found together in documents: the
-// mean over all pairs of its words of a number that grows with the documents that have both. It needs
-// no held-out words, and agrees better with what people find meaningful than perplexity does.
+// mean over all pairs of its words of a number that grows with the documents that have both. It
+// needs no held-out words, and agrees better with what people find meaningful than perplexity does.
 type Coherence string
 
 const (
 	// UMass is log (D(wᵢ, wⱼ) + 1)/D(wⱼ), where wⱼ is the more probable of two words and D counts
 	// documents that have all of them (Mimno et al., 2011). The highest is log(1 + 1/D).
 	UMass Coherence = "umass"
-	// NPMI is the normalised pointwise mutual information, log p(wᵢ, wⱼ)/(p(wᵢ)p(wⱼ)) over −log p(wᵢ,
-	// wⱼ), with a document as the window (Bouma, 2009; Aletras & Stevenson, 2013): from −1 of words that
-	// are never together, over 0 of independent ones, to 1 of words that are never apart.
+	// NPMI is the normalised pointwise mutual information, log p(wᵢ, wⱼ)/(p(wᵢ)p(wⱼ)) over −log
+	// p(wᵢ, wⱼ), with a document as the window (Bouma, 2009; Aletras & Stevenson, 2013): from −1 of
+	// words that are never together, over 0 of independent ones, to 1 of words that are never
+	// apart.
 	NPMI Coherence = "npmi"
 )
 
 // Of returns the coherence of each of a list of topics, given by the columns of their words, the
-// most probable first (Model.Top), in documents, one a row. A single word has none: 0. The errors are
-// ml.ErrParameter for a measure that there is not, a word out of range, or one that UMass finds in
-// no document (which NPMI takes for a word that is never together with others), those of Transform
-// for counts, and ctx.Err().
+// most probable first (Model.Top), in documents, one a row. A single word has none: 0. The errors
+// are ml.ErrParameter for a measure that there is not, a word out of range, or one that UMass finds
+// in no document (which NPMI takes for a word that is never together with others), those of
+// Transform for counts, and ctx.Err().
 func (c Coherence) Of(ctx context.Context, topics [][]int, documents mat.Matrix) ([]float64, error) {
 	const method = "topic.Coherence"
 	if c != UMass && c != NPMI {

@@ -12,9 +12,9 @@ import (
 // documentChunk is how many documents a task takes.
 const documentChunk = 64
 
-// weights are exp E[log φ], or φ where topics are known, word by word, each word's over its largest,
-// whose logarithm is beside: ratios within a word are all that the proportions of a document depend
-// on, and so no number underflows that matters.
+// weights are exp E[log φ], or φ where topics are known, word by word, each word's over its
+// largest, whose logarithm is beside: ratios within a word are all that the proportions of a
+// document depend on, and so no number underflows that matters.
 type weights struct {
 	k    int
 	beta []float64 // V×K
@@ -115,8 +115,8 @@ func (in *inference) documents(ctx context.Context, c *corpus, gamma, ratio, e [
 	})
 }
 
-// bound is the part of the lower bound that belongs to the documents. mean, if it is not nil, is set
-// to the mean of E[log θ] over the documents with words.
+// bound is the part of the lower bound that belongs to the documents. mean, if it is not nil, is
+// set to the mean of E[log θ] over the documents with words.
 func (in *inference) bound(ctx context.Context, c *corpus, gamma, mean []float64) (float64, error) {
 	k := in.k
 	chunks := parallel.Chunks(c.n, documentChunk)

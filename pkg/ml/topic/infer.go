@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// weights are what documents meet: exp E[log φ] for a model of variational Bayes, whose posterior of
-// φ they know, and φ for a sampled one.
+// weights are what documents meet: exp E[log φ] for a model of variational Bayes, whose posterior
+// of φ they know, and φ for a sampled one.
 func (m *Model) weights() weights {
 	k, v := m.Topics.Dims()
 	if m.Method != Sampled {
@@ -80,10 +80,10 @@ func (m *Model) transform(ctx context.Context, c *corpus) (*mat.Dense, error) {
 //	exp(−(1/N) Σ log Σₖ θₖφₖ(w))
 //
 // over all N words of that rest. It is the size of a vocabulary whose words, all equally probable,
-// would be as hard to foretell: lower is better, and what topics without any knowledge of the document
-// would give is the perplexity of the model with K = 1. Documents of fewer than two words take no
-// part. Unlike a bound divided by the number of words it does not depend on the size of the corpus or
-// on what inference leaves out.
+// would be as hard to foretell: lower is better, and what topics without any knowledge of the
+// document would give is the perplexity of the model with K = 1. Documents of fewer than two words
+// take no part. Unlike a bound divided by the number of words it does not depend on the size of the
+// corpus or on what inference leaves out.
 //
 // The errors are those of Transform, ml.ErrParameter for a count that is no whole number, and
 // ml.ErrEmpty where no document has two words. A word that the model gives no probability makes it

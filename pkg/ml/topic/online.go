@@ -30,8 +30,8 @@ type Online struct {
 	Passes int     // of Fit over the documents; 0 means 5
 	Delay  float64 // how little the first batches count; 0 means 10, negative none
 	Decay  float64 // how fast older batches are forgotten, above 0.5 and at most 1; 0 means 0.7
-	// Total is how many documents the corpus has: those of Fit where it is 0, and in a stream as many
-	// as have come.
+	// Total is how many documents the corpus has: those of Fit where it is 0, and in a stream as
+	// many as have come.
 	Total       int
 	DocumentTol float64    // as of Variational
 	Start       Start      // of Fit; "" means Anchors. A stream has no corpus to look at, and starts at random
@@ -53,8 +53,8 @@ type Stream struct {
 	words   float64
 }
 
-// Stream begins with no documents, of a vocabulary of so many words. The error is ml.ErrParameter, or
-// ml.ErrShape for an Init of another shape.
+// Stream begins with no documents, of a vocabulary of so many words. The error is ml.ErrParameter,
+// or ml.ErrShape for an Init of another shape.
 func (o Online) Stream(words int) (*Stream, error) {
 	p, err := newPriors(onlineMethod, o.Topics, o.Alpha, o.Eta)
 	if err != nil {
@@ -91,8 +91,8 @@ func (o Online) Stream(words int) (*Stream, error) {
 	return s, nil
 }
 
-// Add takes in a batch of documents, one a row, of any number; those without words count as seen and
-// change nothing. The errors are those of Variational.Fit for counts, ml.ErrShape for another
+// Add takes in a batch of documents, one a row, of any number; those without words count as seen
+// and change nothing. The errors are those of Variational.Fit for counts, ml.ErrShape for another
 // number of columns, and ctx.Err(), after which the batch has not been taken in.
 func (s *Stream) Add(ctx context.Context, batch mat.Matrix) error {
 	c, err := newCorpus(onlineMethod, batch, false)
@@ -217,8 +217,8 @@ func (s *Stream) Model() (*Model, error) {
 }
 
 // Fit takes the rows in batches, in an order drawn anew for each pass, and finds the proportions of
-// all documents by the topics that it ends with. The errors are those of Stream and Add, ml.ErrEmpty
-// for a corpus without words, and ctx.Err(), along with the topics so far.
+// all documents by the topics that it ends with. The errors are those of Stream and Add,
+// ml.ErrEmpty for a corpus without words, and ctx.Err(), along with the topics so far.
 func (o Online) Fit(ctx context.Context, x mat.Matrix) (*Model, error) {
 	s, c, err := o.begin(ctx, x)
 	if err != nil {

@@ -58,8 +58,8 @@ func learnEta(eta float64, counts []int32, sizes []float64, words int) float64 {
 func clampPrior(a float64) float64 { return math.Min(math.Max(a, leastPrior), mostPrior) }
 
 // dirichletFit raises n·(lnΓ(Σα) − Σ lnΓ(αₖ)) + n·Σ (αₖ−1)·meanₖ, the part of the variational bound
-// that knows α, where mean is that of E[log θ] over n documents. The fixed point ψ(αₖ) = ψ(Σα) + meanₖ
-// never lowers it (Minka, 2000).
+// that knows α, where mean is that of E[log θ] over n documents. The fixed point
+// ψ(αₖ) = ψ(Σα) + meanₖ never lowers it (Minka, 2000).
 func dirichletFit(alpha, mean []float64) {
 	for range fixedPointSteps {
 		sum := 0.0

@@ -22,11 +22,12 @@ type Start string
 
 const (
 	// Anchors looks for words that occur in one topic alone (Arora et al., 2013). How often words
-	// occur together, Q, has a row for each word, and in it what else the documents that have the word
-	// are about: the row of an anchor is a topic's, and those of all other words are mixtures of them.
-	// So anchors are corners of what the rows span, found one after the other as the farthest from
-	// those before; the mixture of each other word says in which topics it occurs. Rows are held by
-	// their products with random directions, and Q is never made. It costs O(entries·K + VK²).
+	// occur together, Q, has a row for each word, and in it what else the documents that have the
+	// word are about: the row of an anchor is a topic's, and those of all other words are mixtures
+	// of them. So anchors are corners of what the rows span, found one after the other as the
+	// farthest from those before; the mixture of each other word says in which topics it occurs.
+	// Rows are held by their products with random directions, and Q is never made. It costs
+	// O(entries·K + VK²).
 	Anchors Start = "anchors"
 	// Random draws topics without a look at the corpus.
 	Random Start = "random"
@@ -55,8 +56,8 @@ type rows struct {
 	in    []int     // documents that have the word
 }
 
-// anchors returns p(topic | word), V×K, by the method of anchor words, and nil where there are fewer
-// words than topics to be found.
+// anchors returns p(topic | word), V×K, by the method of anchor words, and nil where there are
+// fewer words than topics to be found.
 func anchors(ctx context.Context, c *corpus, k int, seed uint64) ([]float64, error) {
 	r, err := cooccurrence(ctx, c, k, seed)
 	if err != nil {
@@ -115,8 +116,8 @@ func anchors(ctx context.Context, c *corpus, k int, seed uint64) ([]float64, err
 	return guess, nil
 }
 
-// cooccurrence multiplies Q by random directions: Q = Σ_d (x_d x_dᵀ − diag x_d) / (n_d(n_d − 1)), where
-// the diagonal keeps a word from meeting itself.
+// cooccurrence multiplies Q by random directions: Q = Σ_d (x_d x_dᵀ − diag x_d) / (n_d(n_d − 1)),
+// where the diagonal keeps a word from meeting itself.
 func cooccurrence(ctx context.Context, c *corpus, k int, seed uint64) (*rows, error) {
 	r := &rows{p: min(c.v, 2*k+60), share: make([]float64, c.v), in: make([]int, c.v)}
 	direction := make([]float64, c.v*r.p)

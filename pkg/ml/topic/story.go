@@ -12,9 +12,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Story is the generative story of latent Dirichlet allocation: a document draws its proportions
-// θ ~ Dir(α) and its length from a Poisson distribution, and each word a topic by θ and then itself by
-// the topic's distribution.
+// Story is the generative story of latent Dirichlet allocation: a document draws its proportions θ
+// ~ Dir(α) and its length from a Poisson distribution, and each word a topic by θ and then itself
+// by the topic's distribution.
 type Story struct {
 	Topics mat.Matrix // K×V, each row not negative, with a positive sum: it is taken over that
 	Alpha  []float64  // length K; nil means 0.1 each
@@ -32,8 +32,9 @@ type Corpus struct {
 // mostLength bounds the mean length of a document.
 const mostLength = 1e6
 
-// Sample draws n documents. Each has a random stream of its own, so that the first of many are those
-// of few. The error is ml.ErrParameter, ml.ErrShape for an Alpha of another length, or ctx.Err().
+// Sample draws n documents. Each has a random stream of its own, so that the first of many are
+// those of few. The error is ml.ErrParameter, ml.ErrShape for an Alpha of another length, or
+// ctx.Err().
 func (s Story) Sample(ctx context.Context, n int, seed uint64) (*Corpus, error) {
 	const method = "topic.Story"
 	k, v, err := ml.Size(method, s.Topics)

@@ -1,5 +1,6 @@
 // Package topic finds what documents are about: latent Dirichlet allocation (Blei, Ng & Jordan,
-// 2003) by collapsed Gibbs sampling and by variational Bayes, of a whole corpus or of documents that
+// 2003) by collapsed Gibbs sampling and by variational Bayes, of a whole corpus or of documents
+//       that
 // come a batch at a time. Documents are rows of counts, one column a word; Vectorizer makes them of
 // texts. A csr.Matrix of counts is never made dense.
 //
@@ -32,8 +33,8 @@ import (
 type Model struct {
 	Topics    *mat.Dense // K×V: the mean of φ; each row sums to 1
 	Documents *mat.Dense // n×K: the mean of θ for each document; each row sums to 1; nil of a stream
-	// Weights are the sums of the parameters of each topic's Dirichlet posterior, length K: the words
-	// that it was given, and V·η.
+	// Weights are the sums of the parameters of each topic's Dirichlet posterior, length K: the
+	// words that it was given, and V·η.
 	Weights []float64
 	Alpha   []float64 // length K: of the Dirichlet distribution of θ, learned or given
 	Eta     float64   // of the Dirichlet distribution of φ, learned or given
@@ -78,9 +79,9 @@ func (m *Model) Top(k, n int) []int {
 	return top(m.Topics.RawRowView(k), n)
 }
 
-// Distinct returns the n words that are most typical of topic k: those of the highest
-// weight·log φ + (1−weight)·log(φ/p), where p is a word's probability over all topics (the relevance
-// of Sievert & Shirley, 2014, who found a weight of 0.6 to name topics best). A weight of 1 is Top,
+// Distinct returns the n words that are most typical of topic k: those of the highest weight·log
+// φ + (1−weight)·log(φ/p), where p is a word's probability over all topics (the relevance of
+// Sievert & Shirley, 2014, who found a weight of 0.6 to name topics best). A weight of 1 is Top,
 // and 0 orders words by how much more probable the topic makes them, which favors rare ones.
 func (m *Model) Distinct(k, n int, weight float64) []int {
 	if m.Top(k, 1) == nil {

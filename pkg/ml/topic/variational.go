@@ -22,8 +22,8 @@ import (
 // lower bound of the log-likelihood that this gives is raised over one after the other. Each
 // iteration goes on from the γ of the one before, so that the bound never falls.
 //
-// An iteration costs O(entries·K) times the steps of the inner loop, mostly a few. Counts need not be
-// whole. Of the memory, O(nK + VK + entries), nothing is n×V.
+// An iteration costs O(entries·K) times the steps of the inner loop, mostly a few. Counts need not
+// be whole. Of the memory, O(nK + VK + entries), nothing is n×V.
 type Variational struct {
 	Topics     int     // K, 1 to 65,535
 	Alpha      float64 // of θ, for each topic; 0 means 1/Topics
@@ -224,7 +224,8 @@ func (t *topics) expected() weights {
 	return w
 }
 
-// expectWord sets beta to exp E[log φ] of a word over the largest, and returns the logarithm of that.
+// expectWord sets beta to exp E[log φ] of a word over the largest, and returns the logarithm of
+// that.
 func expectWord(beta, lambda, psi []float64) float64 {
 	most := math.Inf(-1)
 	for a, l := range lambda {

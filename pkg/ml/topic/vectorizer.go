@@ -22,8 +22,8 @@ type Vectorizer struct {
 	MinLetters int
 	// MinDocuments is in how many texts a word must occur; 0 means 2.
 	MinDocuments int
-	// MaxShare is in what part of the texts it may occur at most: what is everywhere says nothing of a
-	// text. 0 means 0.5, and 1 takes all.
+	// MaxShare is in what part of the texts it may occur at most: what is everywhere says nothing
+	// of a text. 0 means 0.5, and 1 takes all.
 	MaxShare float64
 	// MaxWords keeps the words that occur in the most texts; 0 means all.
 	MaxWords int
@@ -41,8 +41,8 @@ func init() { ml.Register[Vocabulary]("topic.Vocabulary") }
 
 const vectorizerMethod = "topic.Vectorizer"
 
-// Fit chooses the words of texts. The error is ml.ErrParameter, ml.ErrEmpty where there are no texts
-// or no word is left, and ctx.Err().
+// Fit chooses the words of texts. The error is ml.ErrParameter, ml.ErrEmpty where there are no
+// texts or no word is left, and ctx.Err().
 func (v Vectorizer) Fit(ctx context.Context, texts []string) (*Vocabulary, error) {
 	letters, least, most := v.MinLetters, v.MinDocuments, v.MaxShare
 	if letters == 0 {
@@ -141,8 +141,8 @@ func (v *Vocabulary) Numbers(text string) []int {
 	return out
 }
 
-// Counts counts the words of texts, one text a row. The error is ml.ErrEmpty where there are no texts
-// or no words, or ctx.Err().
+// Counts counts the words of texts, one text a row. The error is ml.ErrEmpty where there are no
+// texts or no words, or ctx.Err().
 func (v *Vocabulary) Counts(ctx context.Context, texts []string) (*csr.Matrix, error) {
 	if len(texts) == 0 || len(v.Words) == 0 {
 		return nil, ml.Empty("topic.Vocabulary", "there are %d texts and %d words", len(texts), len(v.Words))
