@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -145,6 +146,9 @@ var exactPowers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1
 // parseNumber reads a cell. The value is the float64 nearest to what is written. strict also
 // refuses what would lose something by being held as a float64.
 func parseNumber(cell []byte, m marks, strict bool) (float64, numberTrouble) {
+	if v, ok := parsePlain(cell, m.decimal, strict); ok {
+		return v, fine
+	}
 	i, n := 0, len(cell)
 	negative := false
 	if n > 0 && (cell[0] == '-' || cell[0] == '+') {
@@ -231,6 +235,80 @@ scan:
 	}
 	return parseSlowly(cell, m)
 }
+
+// parsePlain reads digits, a decimal mark and digits, 19 in all at most, and leaves everything else,
+// zeros before a whole number and long whole numbers among it, to parseNumber's other ways.
+func parsePlain(cell []byte, decimal byte, strict bool) (v float64, ok bool) {
+	i, negative := 0, false
+	if len(cell) > 0 && cell[0] == '-' {
+		negative, i = true, 1
+	}
+	first := i
+	var mantissa uint64
+	for i < len(cell) {
+		c := cell[i] - '0'
+		if c > 9 {
+			break
+		}
+		mantissa = 10*mantissa + uint64(c)
+		i++
+	}
+	whole, fraction := i-first, 0
+	switch {
+	case i < len(cell):
+		if cell[i] != decimal {
+			return 0, false
+		}
+		i++
+		begin := i
+		for i < len(cell) {
+			c := cell[i] - '0'
+			if c > 9 {
+				return 0, false
+			}
+			mantissa = 10*mantissa + uint64(c)
+			i++
+		}
+		fraction = i - begin
+	case strict && (whole > 15 || whole > 1 && cell[first] == '0'):
+		return 0, false
+	}
+	if digits := whole + fraction; digits == 0 || digits > 19 {
+		return 0, false
+	}
+	switch {
+	case fraction <= 22 && mantissa < 1<<53: // both exact, so one rounding (Clinger, 1990)
+		v = float64(mantissa) / exactPowers[fraction]
+	default:
+		v = quotient(mantissa, fraction)
+	}
+	if negative {
+		v = -v
+	}
+	return v, true
+}
+
+// quotient returns m/10^k, 0 ≤ k ≤ 27 and m > 0, rounded once: m/5^k is divided out to 63 bits or
+// more, of which the last stands for the remainder, and 2^k is a matter of the exponent.
+func quotient(m uint64, k int) float64 {
+	d := powersOfFive[k]
+	shiftM, shiftD := bits.LeadingZeros64(m), bits.LeadingZeros64(d)
+	m, d = m<<shiftM, d<<shiftD
+	q, rest := bits.Div64(m>>1, m<<63, d)
+	if rest != 0 {
+		q |= 1
+	}
+	exponent := shiftD - shiftM - k - 63
+	return float64(q) * math.Float64frombits(uint64(exponent+1023)<<52)
+}
+
+var powersOfFive = func() (p [28]uint64) {
+	p[0] = 1
+	for k := 1; k < len(p); k++ {
+		p[k] = 5 * p[k-1]
+	}
+	return p
+}()
 
 // parseLong reads a whole number of more than 15 digits, and refuses it where a float64 is another.
 // Beyond 2⁵³ a float64 prints the digits of its own that name it: what comes back as it was written

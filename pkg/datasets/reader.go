@@ -19,8 +19,6 @@ import (
 // column. What the bytes do not settle is an error that says why and names the field below that
 // settles it. Nothing is dropped, renamed or taken for a header without a word in Table.Notes.
 //
-// Parquet and Arrow are read by package pkg/datasets/columnar, which links more.
-//
 // In text, a cell may stand in double quotes, inside which a quote is doubled and a separator or a
 // line's end is part of the cell (RFC 4180). Blanks around a cell that is not quoted are not part
 // of it. Empty lines are no rows, but in a table of one column, where they are missing cells. Rows
@@ -77,7 +75,7 @@ const (
 
 // Dialect says how a file was read.
 type Dialect struct {
-	Format    string // "text", "npy", "npz", "parquet" or "arrow"
+	Format    string // "text", "npy" or "npz"
 	Gzip      bool
 	Encoding  Encoding // the rest is of text
 	Separator rune     // 0 for a table of one column
@@ -201,12 +199,12 @@ func (o Reader) read(r io.Reader, size int64) (Table, error) {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		t, err = o.readNPZ(data)
 	case bytes.HasPrefix(data, []byte("PAR1")):
-		return Table{}, malformed("this is a Parquet file, which columnar.ReadFile of pkg/datasets/columnar reads")
+		return Table{}, malformed("this is a Parquet file, which is not read yet: write it as CSV or NPZ")
 	case bytes.HasPrefix(data, []byte("ARROW1\x00")), bytes.HasPrefix(data, []byte("\xff\xff\xff\xff")):
-		return Table{}, malformed("this is an Arrow file, which columnar.ReadFile of pkg/datasets/columnar reads")
+		return Table{}, malformed("this is an Arrow file, which is not read yet: write it as CSV or NPZ")
 	default:
 		if what := otherFormat(data); what != "" {
-			return Table{}, malformed("this is %s, want text with separators, NPY, NPZ, Parquet or Arrow", what)
+			return Table{}, malformed("this is %s, want text with separators, NPY or NPZ", what)
 		}
 		t, err = o.readText(data)
 	}

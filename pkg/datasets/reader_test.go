@@ -161,7 +161,7 @@ func TestWhatIsLeftOpenIsSettled(t *testing.T) {
 		{"names alone", "a,b\n", "only row", Reader{Header: FirstRow}, "!no rows"},
 		{"blank lines", "\n\n", "", Reader{Comment: "none"}, "!Reader.Header"},
 		{"an Excel workbook", "\xd0\xcf\x11\xe0\xa1\xb1", "Excel", Reader{}, ""},
-		{"a Parquet file", "PAR1....", "columnar.ReadFile", Reader{}, ""},
+		{"a Parquet file", "PAR1....", "Parquet", Reader{}, ""},
 		{"a web page", "<!DOCTYPE html>\n", "web page", Reader{}, ""},
 		{"a number that is none", "a,b\n1,2\nx7,4\n", "", Reader{Kinds: map[string]Kind{"a": Number}}, "!line 3: column \"a\" is to be number, and this cell is \"x7\""},
 		{"a kind of no column", "a,b\n1,2\n", "", Reader{Kinds: map[string]Kind{"c": Number}}, "!names the column \"c\""},
