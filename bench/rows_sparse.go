@@ -14,14 +14,14 @@ import (
 func init() {
 	objective := []figure{{"objective a row", equal}}
 	register(
-		row{name: "omp", input: "patches20k64", figures: []figure{{"relative error, ten atoms", lower}}, fit: func(ctx context.Context, p problem) (judge, error) {
+		row{name: "omp", input: "patches5k64", figures: []figure{{"relative error, ten atoms", lower}}, fit: func(ctx context.Context, p problem) (judge, error) {
 			c, err := sparse.OMP{Dictionary: p.Y, Nonzero: 10}.Fit(ctx, p.X)
 			if err != nil {
 				return nil, err
 			}
 			return known(2 * c.Objective / math.Pow(mat.Norm(p.X, 2), 2)), nil
 		}},
-		row{name: "lasso-cd", input: "patches20k64", figures: objective, fit: func(ctx context.Context, p problem) (judge, error) {
+		row{name: "lasso-cd", input: "patches5k64", figures: objective, fit: func(ctx context.Context, p problem) (judge, error) {
 			n, _ := p.X.Dims()
 			c, err := sparse.Lasso{Dictionary: p.Y, Lambda: 0.1, Tol: 2e-4}.Fit(ctx, p.X)
 			if err != nil {

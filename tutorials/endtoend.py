@@ -24,6 +24,7 @@ STUDENTS = {
                   "reads-hidden-tests", "asks-the-network", "memory-hog", "panics", "does-not-compile", "other-signature", "forged-pass"],
     "02-em": ["solution", "untouched", "plausible-unbiased"],
     "03-pca": ["solution", "untouched", "plausible-population", "plausible-zero"],
+    "04-sparse-coding": ["solution", "untouched", "plausible-not-orthogonal", "plausible-in-place"],
 }
 TEXTS = {"02-em": "derivation", "03-pca": "signs"}  # what a person grades
 BY_HAND = 3  # points that they give for it in the solution

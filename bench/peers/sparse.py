@@ -17,8 +17,8 @@ def patches(n):
 
 
 @data
-def patches20k64():
-    return patches(20000)
+def patches5k64():
+    return patches(5000)
 
 
 @data
