@@ -19,6 +19,7 @@ const withoutRow = `
 - flow.Flow, flow.RealNVP, flow.NeuralSpline, flow.MAF, flow.IAF: small dense networks, whose step the rows of MADE and the VAE time.
 - decomposition.Infomax: finds the minima of decomposition.Picard, which has a row, in many more steps; decomposition.TopographicICA: no peer in Python that is kept up.
 - sparse.KSVD: no peer in Python that is kept up; a test holds its error to that of sparse.OnlineDictionary's peer. sparse.Threshold: one matrix product.
+- sparse.NNKMeans: no package in Python has it; a test holds its weights to SciPy's non-negative least squares, and its step with one neighbor to that of spherical k-means.
 - sparse.MatchingPursuit, sparse.ISTA, sparse.FISTA: no peer in Python that is kept up; the last two find the minimum of sparse.Lasso, which has a row.
 - decomposition.SeqNMF: no peer in Python that is kept up; its tests hold it to the loss as it is written down, and to NMF.
 - topic.Online: the steps of topic.Variational on a batch at a time; topic.Vectorizer: counts words of texts, which takes as long as to read them.

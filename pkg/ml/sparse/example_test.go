@@ -49,3 +49,18 @@ func ExampleKSVD() {
 	fmt.Printf("%d atoms of %d pixels; the first digit takes %d\n", k, d, c.Nonzeros()[0])
 	// Output: 64 atoms of 64 pixels; the first digit takes 6
 }
+
+func ExampleNNKMeans() {
+	digits := datasets.Digits()
+	for _, neighbors := range []int{1, 8} { // one is spherical k-means
+		m, err := sparse.NNKMeans{Atoms: 32, Neighbors: neighbors}.Fit(context.Background(), digits.X)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("of 32 atoms %d a digit: %.1f %% of its square is lost\n", neighbors, 100*2*m.Objective/1797)
+	}
+	// Output:
+	// of 32 atoms 1 a digit: 12.0 % of its square is lost
+	// of 32 atoms 8 a digit: 5.2 % of its square is lost
+}
