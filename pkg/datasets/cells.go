@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"bytes"
 	"math"
 	"math/bits"
 	"strconv"
@@ -18,8 +19,10 @@ type numberForm int
 const (
 	noNumber     numberForm = iota
 	plain                   // 12, -3, 1e5: no sign inside
-	dotDecimal              // 1.5, 1,234.5
-	commaDecimal            // 1,5, 1.234,5
+	dotDecimal              // 1.5
+	commaDecimal            // 1,5
+	dotMixed                // 1,234.5
+	commaMixed              // 1.234,5
 	dotGroups               // 1.234.567
 	commaGroups             // 1,234,567
 	dotEither               // 1.234, which is a fraction or a group
@@ -72,15 +75,14 @@ func formOf(cell []byte) numberForm {
 	}
 	switch {
 	case dots > 0 && commas > 0: // the last sign is the decimal mark, and stands once
-		group := byte('.')
+		group, mixed, marks := byte('.'), commaMixed, commas
 		if last == '.' {
-			group = ','
+			group, mixed, marks = ',', dotMixed, dots
 		}
-		at := strings.LastIndexByte(string(body), last)
-		if !isGrouped(body[:at], group) || dec == dotDecimal && dots > 1 || dec == commaDecimal && commas > 1 {
+		if marks > 1 || !isGrouped(body[:bytes.IndexByte(body, last)], group) {
 			return noNumber
 		}
-		return dec
+		return mixed
 	case dots+commas > 1: // groups alone
 		if last == ',' {
 			grouped = commaGroups

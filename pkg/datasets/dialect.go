@@ -259,12 +259,19 @@ func (t *text) ragged(c candidate) error {
 
 // unnamed is about a first row that is one cell short, as R writes it.
 func (t *text) unnamed(at, cells, want int, separator rune) error {
-	return t.fail(at, "the first row has %d cells separated by %s and those below have %d: a header with a column without a name, which Reader.Names settles with Header: FirstRow, or a title, which Reader.Skip leaves out", cells, nameOf(separator), want)
+	return t.fail(at, "the first row has %s separated by %s and those below have %d: a header with a column without a name, which Reader.Names settles with Header: FirstRow, or a title, which Reader.Skip leaves out", count(cells), nameOf(separator), want)
 }
 
 func (t *text) raggedAt(at, cells, want int, separator rune) error {
-	hint := "Skip leaves out lines before the table, Comment those that begin with a sign, Quotes says what quotation marks are, Separator what is between cells"
-	return t.fail(at, "%d cells separated by %s, want %d as in the other rows (of Reader's fields %s)", cells, nameOf(separator), want, hint)
+	return t.fail(at, "%s, where the other rows have %s, separated by %s; of Reader's fields Skip leaves out lines before the table, Comment lines that begin with a sign, Quotes says what quotation marks are, Separator what is between cells",
+		count(cells), count(want), nameOf(separator))
+}
+
+func count(cells int) string {
+	if cells == 1 {
+		return "1 cell"
+	}
+	return fmt.Sprintf("%d cells", cells)
 }
 
 // readSample cuts the first records by the separator that was found.
@@ -328,18 +335,14 @@ func (t *text) findMarks() error {
 		}
 	}
 	has := func(f numberForm) bool { return example[f] != "" }
-	comma, dot := has(commaDecimal) || has(dotGroups), has(dotDecimal) || has(commaGroups)
+	comma := has(commaDecimal) || has(commaMixed) || has(dotGroups)
+	dot := has(dotDecimal) || has(dotMixed) || has(commaGroups)
 	settle := "Reader.Decimal says which sign is the decimal mark, Reader.Thousands which one stands between groups of three digits (-1: none)"
 	if t.Decimal == 0 {
 		switch {
 		case comma && dot:
-			a, b := commaDecimal, dotDecimal
-			if !has(a) {
-				a = dotGroups
-			}
-			if !has(b) {
-				b = commaGroups
-			}
+			first := func(forms ...numberForm) numberForm { return forms[slices.IndexFunc(forms, has)] }
+			a, b := first(commaDecimal, commaMixed, dotGroups), first(dotDecimal, dotMixed, commaGroups)
 			return t.fail(max(place[a], place[b]), "%q and %q can't be numbers by one rule; %s", example[a], example[b], settle)
 		case comma:
 			t.found.Decimal = ','
@@ -359,21 +362,11 @@ func (t *text) findMarks() error {
 	}
 	if t.Thousands == 0 {
 		// Only a sign that stands between groups is one.
-		if t.found.Decimal == '.' && (has(commaEither) || has(commaGroups)) {
+		switch {
+		case t.found.Decimal == '.' && (has(commaEither) || has(commaGroups) || has(dotMixed)):
 			t.found.Thousands = ','
-		}
-		if t.found.Decimal == ',' && (has(dotEither) || has(dotGroups)) {
+		case t.found.Decimal == ',' && (has(dotEither) || has(dotGroups) || has(commaMixed)):
 			t.found.Thousands = '.'
-		}
-		for _, c := range []string{example[dotDecimal], example[commaDecimal]} {
-			if other := "."; t.found.Decimal == '.' {
-				other = ","
-				if strings.Contains(c, other) && strings.Contains(c, ".") {
-					t.found.Thousands = ','
-				}
-			} else if strings.Contains(c, other) && strings.Contains(c, ",") {
-				t.found.Thousands = '.'
-			}
 		}
 	}
 	return nil

@@ -70,6 +70,7 @@ func TestDialectsAreFoundOut(t *testing.T) {
 		{"semicolons and a decimal comma", "a;b\n1,5;2\n3;4,25\n", "a number 1.5 3 | b number 2 4.25"},
 		{"quoted decimal commas", "a,b\n\"1,5\",\"2,25\"\n3,4\n", "a number 1.5 3 | b number 2.25 4"},
 		{"thousands", "a;b\n1.234,5;1.234.567\n3;4\n", "a number 1234.5 3 | b number 1234567 4"},
+		{"thousands behind a plain fraction", "a;b\n117,9;2\n1.415,8;3\n", "a number 117.9 1415.8 | b number 2 3"},
 		{"English thousands", "a,b\n\"1,234\",0.5\n3,4\n", "a number 1234 3 | b number 0.5 4"},
 		{"no thousands", "a,b\n1.234,2\n3,4\n", "a number 1.234 3 | b number 2 4"},
 		{"CR LF", "a,b\r\n1,2\r\n3,4\r\n", "a number 1 3 | b number 2 4"},

@@ -107,7 +107,9 @@ func (h Head) Render() (figure.Rendering, error) {
 	if t.Found.Format != "" {
 		below = append(below, "read as "+t.Found.String())
 	}
-	below = append(below, t.Notes...)
+	for _, note := range t.Notes { // of the file; a verb may have changed what they speak of
+		below = append(below, "in the file, "+note)
+	}
 	for _, note := range below {
 		fmt.Fprintln(&words, note)
 		fmt.Fprintf(&out, `<div style="padding:.1em 0;opacity:.85">%s</div>`, html.EscapeString(note))

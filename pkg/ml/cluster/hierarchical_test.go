@@ -333,6 +333,31 @@ func rotation(r interface{ NormFloat64() float64 }) *mat.Dense {
 	return q
 }
 
+// A table of distances with rounding, dense or symmetric, gives the tree of the table without.
+func TestTablesWithRounding(t *testing.T) {
+	clean := mat.NewSymDense(3, []float64{0, 1, 5, 1, 0, 4, 5, 4, 0})
+	want, err := Agglomerative{Linkage: Average, Metric: dist.Precomputed{}}.Fit(t.Context(), clean)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rounded := mat.NewSymDense(3, []float64{2e-16, 1, 5, 1, -3e-16, 4, 5, 4, 0})
+	lopsided := mat.DenseCopyOf(rounded)
+	lopsided.Set(0, 2, 5*(1+1e-7))
+	for name, d := range map[string]mat.Matrix{"symmetric": rounded, "dense": lopsided} {
+		got, err := Agglomerative{Linkage: Average, Metric: dist.Precomputed{}}.Fit(t.Context(), d)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if fmt.Sprint(got.Left, got.Right) != fmt.Sprint(want.Left, want.Right) || mat.Norm(mat.NewVecDense(2, []float64{got.Heights[0] - want.Heights[0], got.Heights[1] - want.Heights[1]}), 2) > 1e-6 {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+		if _, err := (Diana{Metric: dist.Precomputed{}}).Fit(t.Context(), d); err != nil {
+			t.Errorf("DIANA, %s: %v", name, err)
+		}
+	}
+}
+
 func TestHierarchicalBadInput(t *testing.T) {
 	x := mat.NewDense(3, 2, []float64{0, 0, 1, 1, 2, 2})
 	nan := mat.NewDense(2, 2, []float64{0, 0, math.NaN(), 1})

@@ -90,8 +90,18 @@ func given(ctx context.Context, method string, d mat.Matrix) (triangle, error) {
 		}
 		raw = mat.NewSymDense(n, full.RawMatrix().Data)
 	}
+	sym := raw.RawSymmetric()
+	largest := 0.0
 	for i := range n {
-		if v := raw.At(i, i); v != 0 {
+		for _, v := range sym.Data[i*sym.Stride+i : i*sym.Stride+n] {
+			if v > largest && v <= math.MaxFloat64 {
+				largest = v
+			}
+		}
+	}
+	slack := dist.TableTolerance * largest
+	for i := range n {
+		if v := raw.At(i, i); !(math.Abs(v) <= slack) {
 			return nil, ml.BadParameter(method, sprintf("the distance of %d from itself", i), v, "0: are these similarities?")
 		}
 	}
@@ -100,8 +110,12 @@ func given(ctx context.Context, method string, d mat.Matrix) (triangle, error) {
 		return nil, err
 	}
 	err = table.fill(ctx, func(dst []float64, i, lo int) error {
-		r := raw.RawSymmetric()
-		copy(dst, r.Data[i*r.Stride+lo:i*r.Stride+n])
+		copy(dst, sym.Data[i*sym.Stride+lo:i*sym.Stride+n])
+		for k, v := range dst {
+			if v < 0 && v >= -slack {
+				dst[k] = 0
+			}
+		}
 		return checkDistances(method, dst, i, lo)
 	})
 	if err != nil {

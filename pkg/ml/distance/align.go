@@ -29,7 +29,7 @@ func Align[T comparable](a, b []T) []Step {
 }
 
 // AlignStrings aligns two strings by their characters.
-func AlignStrings(a, b string) []Step { return Align([]rune(a), []rune(b)) }
+func AlignStrings(a, b string) []Step { return Align(characters(a), characters(b)) }
 
 type aligner[T comparable] struct{ steps []Step }
 

@@ -375,6 +375,22 @@ func TestPrecomputed(t *testing.T) {
 	if got, err := distance.Table(t.Context(), "x", want); err != nil || !mat.Equal(got, want) {
 		t.Errorf("Table gives %v, %v", got, err)
 	}
+	// What rounding leaves is taken: 2e-16 on the diagonal, two triangles of float32, a zero below zero.
+	rounded := mat.DenseCopyOf(want)
+	rounded.Set(1, 1, 2e-16)
+	rounded.Set(0, 1, want.At(0, 1)*(1+1e-7))
+	same := mat.NewDense(2, 2, []float64{-1e-17, 1e-17, -1e-17, 0})
+	if got, err := distance.Table(t.Context(), "x", rounded); err != nil || !mat.EqualApprox(got, want, 1e-6) || got.At(1, 1) != 0 || got.At(0, 1) != got.At(1, 0) {
+		t.Errorf("a table with rounding gives %v, %v", got, err)
+	}
+	rounded.Set(0, 3, -1e-9)
+	rounded.Set(3, 0, 0)
+	if got, err := distance.Table(t.Context(), "x", rounded); err != nil || got.At(0, 3) != 0 || got.At(3, 0) != 0 {
+		t.Errorf("an entry just below zero gives %v, %v", got, err)
+	}
+	if _, err := distance.Table(t.Context(), "x", same); !errors.Is(err, ml.ErrParameter) {
+		t.Errorf("a table that is nothing but rounding: %v", err)
+	}
 }
 
 // Of sparse rows every metric gives what it gives of the dense ones.

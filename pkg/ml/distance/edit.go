@@ -4,7 +4,9 @@ import (
 	"context"
 	"math/bits"
 	"slices"
+	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
@@ -13,8 +15,21 @@ import (
 
 // Edit is the edit distance of Levenshtein (1966): the least number of characters to insert, delete
 // or replace that turns a into b. It is a metric. Characters are Unicode code points; bytes that
-// are no UTF-8 count as one each. It costs O(len(a)·len(b)/64).
-func Edit(a, b string) int { return EditOf([]rune(a), []rune(b)) }
+// are no UTF-8 count as one each, each other than the others. It costs O(len(a)·len(b)/64).
+func Edit(a, b string) int { return EditOf(characters(a), characters(b)) }
+
+// characters are the code points of s. A byte that is no UTF-8 is a number of its own behind the
+// last code point, so that different bytes stay different.
+func characters(s string) []rune {
+	out := make([]rune, 0, len(s))
+	for at, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[at:], "\uFFFD") {
+			r = utf8.MaxRune + 1 + rune(s[at])
+		}
+		out = append(out, r)
+	}
+	return out
+}
 
 // EditOf is Edit for sequences of anything comparable: words of a sentence, base pairs, moves of a
 // game. An element that differs from itself, as NaN does, matches nothing.
@@ -66,7 +81,7 @@ func encode(list []string, symbols map[rune]int32) [][]int32 {
 	out := make([][]int32, len(list))
 	for i, s := range list {
 		out[i] = make([]int32, 0, len(s))
-		for _, r := range s {
+		for _, r := range characters(s) {
 			id, ok := symbols[r]
 			if !ok {
 				id = int32(len(symbols) + 1)

@@ -55,6 +55,32 @@ func TestEditKnown(t *testing.T) {
 }
 
 // Around the word's length and far beyond, the bit-parallel distance is the table's.
+// Different bytes stay different, also where they are no UTF-8.
+func TestBytesThatAreNoUTF8(t *testing.T) {
+	a, b := "J\xfcrgen", "J\xf6rgen" // ü and ö of Latin-1
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{a, b, 1}, {a, a, 0}, {a, "Jürgen", 1}, {"\xff", "\uFFFD", 1}, {"\uFFFD", "\uFFFD", 0}, {"\xc3", "\xc3\xa4", 1}} {
+		if got := distance.Edit(c.a, c.b); got != c.want {
+			t.Errorf("Edit(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+		table, err := distance.EditTable(t.Context(), []string{c.a}, []string{c.b})
+		if err != nil || table.At(0, 0) != float64(c.want) {
+			t.Errorf("the table of %q and %q has %v, %v, want %d", c.a, c.b, table, err, c.want)
+		}
+		steps := 0
+		for _, s := range distance.AlignStrings(c.a, c.b) {
+			if s.Op != distance.Match {
+				steps++
+			}
+		}
+		if steps != c.want {
+			t.Errorf("the alignment of %q and %q changes %d, want %d", c.a, c.b, steps, c.want)
+		}
+	}
+}
+
 func TestEditIsTheTables(t *testing.T) {
 	r := rng.New(5)
 	for _, n := range []int{0, 1, 7, 8, 63, 64, 65, 127, 128, 129, 200, 700} {

@@ -28,11 +28,18 @@ func (Precomputed) rows(dst, a, rows []float64, stride int) {
 	}
 }
 
+// TableTolerance is how far a given table of distances may be from symmetric, from a diagonal of
+// zeros, and below zero, as a part of its largest entry: some ten steps of float32. Every method that
+// takes a table takes it so.
+const TableTolerance = 1e-6
+
 // Table checks a matrix that is given as a table of distances, or of dissimilarities that need not
-// keep the triangle inequality, and returns the mean of it and its transpose. The errors are those
-// of ml.Dense, ml.ErrShape for a table that is not square, ml.ErrParameter for one that is not
-// symmetric to 1e-9 of its entries, has a negative entry, or a diagonal that is not zero, and
-// ctx.Err().
+// keep the triangle inequality, and returns the mean of it and its transpose, its diagonal zero. What
+// rounding leaves, also that of a table computed in float32, is taken: a diagonal, a difference of
+// two entries that should be equal, and a negative entry, which becomes zero, up to TableTolerance of
+// the largest entry. The errors are those of ml.Dense, ml.ErrShape for a table that is not square,
+// ml.ErrParameter for one that is further from symmetric, has a negative entry, or a diagonal that is
+// not zero, and ctx.Err().
 func Table(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, error) {
 	y, err := ml.Dense(method, d)
 	if err != nil {
@@ -44,8 +51,15 @@ func Table(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, error)
 	}
 	out := mat.NewDense(n, n, nil)
 	src, dst := y.RawMatrix().Data, out.RawMatrix().Data
+	largest := 0.0
 	for i := range n {
-		if v := src[i*n+i]; v != 0 {
+		for _, v := range src[i*n : i*n+n] {
+			largest = max(largest, v)
+		}
+	}
+	slack := TableTolerance * largest
+	for i := range n {
+		if v := src[i*n+i]; math.Abs(v) > slack {
 			return nil, ml.BadParameter(method, fmt.Sprintf("the distance of object %d from itself", i), v, "0")
 		}
 	}
@@ -57,14 +71,14 @@ func Table(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, error)
 				for j := left; j < min(left+tile, i); j++ {
 					a, b := src[i*n+j], src[j*n+i]
 					switch {
-					case a < 0:
+					case a < -slack:
 						bad[c] = ml.BadParameter(method, fmt.Sprintf("the distance in row %d, column %d", i, j), a, "0 or more")
-					case b < 0:
+					case b < -slack:
 						bad[c] = ml.BadParameter(method, fmt.Sprintf("the distance in row %d, column %d", j, i), b, "0 or more")
-					case math.Abs(a-b) > 1e-9*max(a, b):
+					case math.Abs(a-b) > slack:
 						bad[c] = ml.BadParameter(method, fmt.Sprintf("the distance in row %d, column %d", i, j), a, fmt.Sprintf("%v, as in row %d, column %d: the table must be symmetric", b, j, i))
 					}
-					dst[i*n+j] = a/2 + b/2
+					dst[i*n+j] = max(a, 0)/2 + max(b, 0)/2
 					dst[j*n+i] = dst[i*n+j]
 				}
 			}
