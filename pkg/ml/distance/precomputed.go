@@ -29,17 +29,17 @@ func (Precomputed) rows(dst, a, rows []float64, stride int) {
 }
 
 // TableTolerance is how far a given table of distances may be from symmetric, from a diagonal of
-// zeros, and below zero, as a part of its largest entry: some ten steps of float32. Every method that
-// takes a table takes it so.
+// zeros, and below zero, as a part of its largest entry: some ten steps of float32. Every method
+// that takes a table takes it so.
 const TableTolerance = 1e-6
 
 // Table checks a matrix that is given as a table of distances, or of dissimilarities that need not
-// keep the triangle inequality, and returns the mean of it and its transpose, its diagonal zero. What
-// rounding leaves, also that of a table computed in float32, is taken: a diagonal, a difference of
-// two entries that should be equal, and a negative entry, which becomes zero, up to TableTolerance of
-// the largest entry. The errors are those of ml.Dense, ml.ErrShape for a table that is not square,
-// ml.ErrParameter for one that is further from symmetric, has a negative entry, or a diagonal that is
-// not zero, and ctx.Err().
+// keep the triangle inequality, and returns the mean of it and its transpose, its diagonal zero.
+// What rounding leaves, also that of a table computed in float32, is taken: a diagonal, a
+// difference of two entries that should be equal, and a negative entry, which becomes zero, up to
+// TableTolerance of the largest entry. The errors are those of ml.Dense, ml.ErrShape for a table
+// that is not square, ml.ErrParameter for one that is further from symmetric, has a negative entry,
+// or a diagonal that is not zero, and ctx.Err().
 func Table(ctx context.Context, method string, d mat.Matrix) (*mat.Dense, error) {
 	y, err := ml.Dense(method, d)
 	if err != nil {
