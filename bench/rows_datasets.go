@@ -14,8 +14,8 @@ func init() {
 	register(row{name: "read-csv", input: "csv1e6x20", figures: []figure{{"sum", equal}, {"missing", equal}}, fit: readCSV})
 }
 
-// readCSV reads a text that lies in the input's numbers byte by byte, with nothing said about it, as
-// the peer does.
+// readCSV reads a text that lies in the input's numbers byte by byte, with nothing said about it,
+// as the peer does.
 func readCSV(_ context.Context, p problem) (judge, error) {
 	raw := p.X.RawMatrix().Data
 	text := unsafe.Slice((*byte)(unsafe.Pointer(&raw[0])), 8*len(raw))

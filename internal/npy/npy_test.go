@@ -143,7 +143,8 @@ func TestReadsEveryType(t *testing.T) {
 	for unit, cut := range map[string]func(time.Time) time.Time{
 		"Y": func(d time.Time) time.Time { return time.Date(d.Year(), 1, 1, 0, 0, 0, 0, time.UTC) },
 		"M": func(d time.Time) time.Time { return time.Date(d.Year(), d.Month(), 1, 0, 0, 0, 0, time.UTC) },
-		"W": func(d time.Time) time.Time { return d.Truncate(24*time.Hour).AddDate(0, 0, -(int(d.Weekday())+3)%7) }, // weeks begin on Thursday, as 1970 did
+		// Weeks begin on Thursday, as 1970 did.
+		"W": func(d time.Time) time.Time { return d.Truncate(24*time.Hour).AddDate(0, 0, -(int(d.Weekday())+3)%7) },
 		"D": func(d time.Time) time.Time { return d.Truncate(24 * time.Hour) },
 		"h": func(d time.Time) time.Time { return d.Truncate(time.Hour) },
 		"m": nil, "s": nil, "ms": nil, "us": nil, "ns": nil,

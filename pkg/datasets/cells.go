@@ -238,8 +238,8 @@ scan:
 	return parseSlowly(cell, m)
 }
 
-// parsePlain reads digits, a decimal mark and digits, 19 in all at most, and leaves everything else,
-// zeros before a whole number and long whole numbers among it, to parseNumber's other ways.
+// parsePlain reads digits, a decimal mark and digits, 19 in all at most, and leaves everything
+// else, zeros before a whole number and long whole numbers among it, to parseNumber's other ways.
 func parsePlain(cell []byte, decimal byte, strict bool) (v float64, ok bool) {
 	i, negative := 0, false
 	if len(cell) > 0 && cell[0] == '-' {

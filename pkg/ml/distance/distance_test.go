@@ -375,7 +375,8 @@ func TestPrecomputed(t *testing.T) {
 	if got, err := distance.Table(t.Context(), "x", want); err != nil || !mat.Equal(got, want) {
 		t.Errorf("Table gives %v, %v", got, err)
 	}
-	// What rounding leaves is taken: 2e-16 on the diagonal, two triangles of float32, a zero below zero.
+	// What rounding leaves is taken: 2e-16 on the diagonal, two triangles of float32, a zero below
+	// zero.
 	rounded := mat.DenseCopyOf(want)
 	rounded.Set(1, 1, 2e-16)
 	rounded.Set(0, 1, want.At(0, 1)*(1+1e-7))

@@ -11,8 +11,8 @@ import (
 )
 
 // Precomputed as a method's metric says that the matrix is not rows of data but the n×n table of
-// distances itself: agglomerative and divisive clustering and multidimensional scaling take it.
-// What measures rows refuses it.
+// distances itself: agglomerative and divisive clustering, multidimensional scaling, t-SNE, UMAP
+// and PaCMAP take it. What measures rows refuses it.
 type Precomputed struct{}
 
 // Distance returns NaN: the table has no rows to be measured.

@@ -36,7 +36,7 @@ type PaCMAP struct {
 	Neighbors  int             // near pairs of a point, below n; 0 means 10 for up to 10,000 rows and 10 + 15·log₁₀(n/10,000) for more
 	MidNear    int             // mid-near pairs of a point; 0 means half of Neighbors, negative none
 	Further    int             // further pairs of a point; 0 means twice Neighbors, negative none
-	Metric     distance.Metric // nil means Euclidean
+	Metric     distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 	Init       mat.Matrix      // n×Components start, used as it is; nil means principal components
 	Phases     [3]int          // iterations of each phase; all 0 means 100, 100 and 250
 	Rate       float64         // of learning; 0 means 1
@@ -54,7 +54,7 @@ type PaCMAPModel struct {
 
 	// What Transform needs.
 
-	Data      *mat.Dense // n×d, what was mapped
+	Data      *mat.Dense // n×d, what was mapped; nil where it was a table of distances
 	Metric    string     // name of the metric, "function" for a caller's own
 	Exponent  float64    // of Minkowski's
 	Neighbors int        // near pairs of a point
@@ -129,9 +129,11 @@ func (p PaCMAP) begin(ctx context.Context, x mat.Matrix) (*pacmapFit, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := copied(ctx, dense)
-	if err != nil {
-		return nil, err
+	var data *mat.Dense
+	if !isTable(p.Metric) {
+		if data, err = copied(ctx, dense); err != nil {
+			return nil, err
+		}
 	}
 	f := &pacmapFit{pairLayout: newPairLayout(pairs, start), phases: p.Phases, rate: p.Rate}
 	f.model = PaCMAPModel{Data: data, Neighbors: p.Neighbors, Rate: p.Rate}
@@ -142,7 +144,7 @@ func (p PaCMAP) begin(ctx context.Context, x mat.Matrix) (*pacmapFit, error) {
 // check returns the data, what of it the method looks at, and the options with what zeros stand
 // for.
 func (p PaCMAP) check(ctx context.Context, x mat.Matrix) (dense, seen *mat.Dense, full PaCMAP, err error) {
-	if dense, err = ml.Dense(pacmapName, x); err != nil {
+	if dense, err = rowsOrTable(ctx, pacmapName, x, isTable(p.Metric)); err != nil {
 		return nil, nil, p, err
 	}
 	n, d := dense.Dims()
@@ -202,7 +204,11 @@ func (p PaCMAP) start(ctx context.Context, x *mat.Dense, n int) (*mat.Dense, err
 	}
 	y, _ := scaling.InRange(x)
 	lo, hi := mat.Min(y), mat.Max(y)
-	start, err := principal(ctx, y, p.Components, p.Seed)
+	coordinates := principal
+	if isTable(p.Metric) {
+		coordinates = principalCoordinates
+	}
+	start, err := coordinates(ctx, y, p.Components, p.Seed)
 	if err != nil {
 		return nil, err
 	}

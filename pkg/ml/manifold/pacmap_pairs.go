@@ -47,7 +47,7 @@ func (p PaCMAP) Pairs(ctx context.Context, x mat.Matrix) (*Pairs, error) {
 
 func (p PaCMAP) pairs(ctx context.Context, x *mat.Dense) (*pairs, error) {
 	n, _ := x.Dims()
-	g, err := nearRows(ctx, x, min(p.Neighbors+50, n-1), p.Metric, p.Seed)
+	g, err := nearest(ctx, x, min(p.Neighbors+50, n-1), p.Metric, p.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +58,16 @@ func (p PaCMAP) pairs(ctx context.Context, x *mat.Dense) (*pairs, error) {
 		metric = distance.SqEuclidean{} // orders alike, and costs no root
 		x, _ = scaling.InRange(x)
 	}
+	between := func(i, j int) float64 { return metric.Distance(x.RawRowView(i), x.RawRowView(j)) }
+	if isTable(metric) {
+		between = x.At
+	}
 	return out, parallel.For(ctx, n, 64, func(_, lo, hi int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
 			near := out.near[i*p.Neighbors : (i+1)*p.Neighbors]
 			nearPairs(near, g, width, i)
 			r := rng.New(p.Seed, 9, i)
-			midPairs(out.mid[i*p.MidNear:(i+1)*p.MidNear], x, metric, i, r)
+			midPairs(out.mid[i*p.MidNear:(i+1)*p.MidNear], n, between, i, r)
 			furtherPairs(out.further[i*p.Further:(i+1)*p.Further], near, n, i, r)
 		}
 	})
@@ -117,8 +121,7 @@ func nearPairs(near []int32, g *neighbors.Graph, width []float64, i int) {
 }
 
 // midPairs draws six others for each pair, and takes the second nearest of them.
-func midPairs(mid []int32, x *mat.Dense, metric distance.Metric, i int, r *rand.Rand) {
-	n, _ := x.Dims()
+func midPairs(mid []int32, n int, between func(i, j int) float64, i int, r *rand.Rand) {
 	var drawn [6]int
 	for k := range mid {
 		count := min(6, n-1-k)
@@ -127,7 +130,7 @@ func midPairs(mid []int32, x *mat.Dense, metric distance.Metric, i int, r *rand.
 		for s := range count {
 			j := other(r, n, i, drawn[:s], mid[:k])
 			drawn[s] = j
-			switch d := metric.Distance(x.RawRowView(i), x.RawRowView(j)); {
+			switch d := between(i, j); {
 			case first < 0 || d < d1:
 				first, second, d1, d2 = j, first, d, d1
 			case second < 0 || d < d2:

@@ -37,7 +37,7 @@ import (
 type TSNE struct {
 	Components int             // dimensions of the map; 0 means 2; others than 2 want the repulsion Exact
 	Perplexity float64         // how many neighbors count, 1 ≤ Perplexity < n−1; 0 means 30, or a third of n−1 where that is less
-	Metric     distance.Metric // nil means Euclidean
+	Metric     distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 	// Graph holds neighbors of the rows that were found elsewhere, each row about 3·Perplexity of
 	// them. Where it is given, Metric and the data are not looked at, which may be nil.
 	Graph        *neighbors.Graph
@@ -162,6 +162,9 @@ func (t TSNE) prepare(ctx context.Context, x mat.Matrix) (*descent, error) {
 	if t.Graph != nil {
 		return t.prepareGraph(ctx, t.Graph)
 	}
+	if isTable(t.Metric) {
+		return t.prepareTable(ctx, x)
+	}
 	dense, err := ml.Dense(tsneName, x)
 	if err != nil {
 		return nil, err
@@ -199,6 +202,35 @@ func manyNeighbors(ctx context.Context, x *mat.Dense, k int, metric distance.Met
 		return neighbors.NNDescent{K: k, Metric: metric, Seed: seed}.Fit(ctx, x)
 	}
 	return neighbors.KNN{K: k, Metric: metric}.Fit(ctx, x)
+}
+
+// prepareTable starts from a table of distances.
+func (t TSNE) prepareTable(ctx context.Context, x mat.Matrix) (*descent, error) {
+	table, err := distance.Table(ctx, tsneName, x)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := table.Dims()
+	if err := t.check(n); err != nil {
+		return nil, err
+	}
+	perplexity := t.perplexity(n)
+	g, err := tableNeighbors(ctx, table, min(n-1, int(math.Ceil(3*perplexity))), true)
+	if err != nil {
+		return nil, err
+	}
+	d, err := t.descent(ctx, g, perplexity)
+	if err != nil {
+		return nil, err
+	}
+	if t.Init == nil && !t.RandomStart {
+		start, err := principalCoordinates(ctx, table, d.k, t.Seed)
+		if err != nil {
+			return nil, err
+		}
+		d.start(start, t.Seed)
+	}
+	return d, nil
 }
 
 func (t TSNE) prepareGraph(ctx context.Context, g *neighbors.Graph) (*descent, error) {

@@ -44,7 +44,7 @@ type UMAP struct {
 	// 0 means 0.1, negative 0
 	MinDist   float64
 	Spread    float64         // scale of the map, ≥ MinDist; 0 means 1
-	Metric    distance.Metric // nil means Euclidean
+	Metric    distance.Metric // nil means Euclidean; distance.Precomputed takes a table of distances
 	Init      mat.Matrix      // n×Components start, used as it is; nil means the spectral one
 	Epochs    int             // 0 means 4,000,000/n, but at least 240 and at most 1000
 	Rate      float64         // of learning in the first epoch, from which it falls to 0; 0 means 1
@@ -62,7 +62,7 @@ type UMAPModel struct {
 
 	// What Transform needs.
 
-	Data      *mat.Dense // n×d, what was mapped
+	Data      *mat.Dense // n×d, what was mapped; nil where it was a table of distances
 	Metric    string     // name of the metric, "function" for a caller's own
 	Exponent  float64    // of Minkowski's
 	Neighbors int        // of a point, itself counted
@@ -129,7 +129,8 @@ type umapFit struct {
 }
 
 func (u UMAP) begin(ctx context.Context, x mat.Matrix) (*umapFit, error) {
-	dense, err := ml.Dense(umapName, x)
+	given := isTable(u.Metric)
+	dense, err := rowsOrTable(ctx, umapName, x, given)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (u UMAP) begin(ctx context.Context, x mat.Matrix) (*umapFit, error) {
 			return nil, err
 		}
 	}
-	near, err := nearRows(ctx, dense, u.Neighbors-1, u.Metric, u.Seed)
+	near, err := nearest(ctx, dense, u.Neighbors-1, u.Metric, u.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -157,13 +158,19 @@ func (u UMAP) begin(ctx context.Context, x mat.Matrix) (*umapFit, error) {
 	}
 	visible := graph.visible(drawn)
 	if start == nil {
-		if start, err = u.start(ctx, visible, dense); err != nil {
+		rows := dense
+		if given {
+			rows = nil // distances say where no part of the graph is
+		}
+		if start, err = u.start(ctx, visible, rows); err != nil {
 			return nil, err
 		}
 	}
-	data, err := copied(ctx, dense)
-	if err != nil {
-		return nil, err
+	var data *mat.Dense
+	if !given {
+		if data, err = copied(ctx, dense); err != nil {
+			return nil, err
+		}
 	}
 	f := &umapFit{epochs: u.Epochs, rate: u.Rate}
 	f.model = UMAPModel{Graph: *graph, Data: data, Neighbors: u.Neighbors, Negatives: u.Negatives, Repulsion: u.Repulsion, Rate: u.Rate, Seed: u.Seed}
@@ -256,6 +263,8 @@ func nameOf(m distance.Metric) (name string, exponent float64, own distance.Metr
 		return "Euclidean", 0, nil
 	case distance.Minkowski:
 		return "Minkowski", m.R, nil
+	case distance.Precomputed:
+		return tableMetric, 0, nil
 	}
 	for name, named := range namedMetrics {
 		if named == m {

@@ -7,7 +7,6 @@ import (
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
 	"github.com/golatent/latent/pkg/ml"
-	"github.com/golatent/latent/pkg/ml/neighbors"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -20,22 +19,17 @@ const transformEpochs = 100
 // row goes does not depend on the rows that it comes with.
 //
 // Neighbors are looked for exactly, at a cost of O(mnd) at most. The errors are those of
-// neighbors.KNN.Query, ml.ErrParameter for a model that was loaded from a file and fitted with a
-// caller's own metric, and ctx.Err().
+// neighbors.KNN.Query; of a model that was fitted to a table of distances x holds the distances of
+// the new points from those of the fit, a column each. Then come ml.ErrParameter for a model that
+// was loaded from a file and fitted with a caller's own metric, and ctx.Err().
 func (m *UMAPModel) Transform(ctx context.Context, x mat.Matrix) (*mat.Dense, error) {
 	const method = "manifold.UMAPModel.Transform"
 	y, err := ml.Dense(method, x)
 	if err != nil {
 		return nil, err
 	}
-	if err := ml.Columns(method, y, columns(m.Data)); err != nil {
-		return nil, err
-	}
-	metric, err := metricOf(method, m.Metric, m.Exponent, m.metric)
-	if err != nil {
-		return nil, err
-	}
-	near, err := neighbors.KNN{K: m.Neighbors, Metric: metric}.Query(ctx, m.Data, y)
+	n, _ := m.Embedding.Dims()
+	near, err := placedAmong(ctx, method, y, m.Data, n, m.Neighbors, m.Metric, m.Exponent, m.metric)
 	if err != nil {
 		return nil, err
 	}
