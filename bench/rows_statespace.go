@@ -33,7 +33,8 @@ func turningStart() *statespace.System {
 		}
 		return s
 	}
-	s := &statespace.System{Cov: unit(k, 1), Step: statespace.Step{A: mat.NewDense(k, k, nil), Q: unit(k, 1), C: mat.NewDense(d, k, nil), R: unit(d, 1)}}
+	s := &statespace.System{Mean: make([]float64, k), Cov: unit(k, 1), Step: statespace.Step{A: mat.NewDense(k, k, nil), Q: unit(k, 1),
+		C: mat.NewDense(d, k, nil), Offset: make([]float64, d), R: unit(d, 1)}}
 	for i := range k {
 		s.A.Set(i, i, 0.9)
 	}

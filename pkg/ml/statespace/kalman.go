@@ -3,6 +3,7 @@ package statespace
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/golatent/latent/internal/blas"
 	"github.com/golatent/latent/internal/parallel"
@@ -151,34 +152,43 @@ func (p *prepared) plan(x *trials.Trials) []*group {
 		mask string
 	}
 	views, groups := map[view]*observed{}, map[string]*group{}
+	wholes := map[*matrices]*observed{} // of steps at which all is seen
 	var order []*group
 	mask := make([]byte, p.d)
+	var last *observed
+	var lastOf *matrices
 	for k := range x.Len() {
-		key := make([]byte, 0, x.Steps(k))
+		var key []byte // 1 for a step at which all is seen, else 0 and which
 		steps := make([]*observed, x.Steps(k))
-		whole := true
 		for t := range steps {
+			m, row := p.at(t), x.X.RawRowView(x.Start[k]+t)
+			if !slices.ContainsFunc(row, math.IsNaN) {
+				if m != lastOf {
+					if wholes[m] == nil {
+						wholes[m] = m.observe(counting(p.d))
+					}
+					last, lastOf = wholes[m], m
+				}
+				steps[t] = last
+				if key != nil {
+					key = append(key, 1)
+				}
+				continue
+			}
+			if key == nil {
+				key = slices.Repeat([]byte{1}, t)
+			}
 			var vars []int
-			for j, v := range x.X.RawRowView(x.Start[k] + t) {
+			for j, v := range row {
 				mask[j] = 0
 				if v == v {
 					vars, mask[j] = append(vars, j), 1
 				}
 			}
-			if len(vars) < p.d {
-				if whole {
-					for range t {
-						key = append(key, 1)
-					}
-				}
-				whole = false
-				key = append(append(key, 0), mask...)
-			} else if !whole {
-				key = append(key, 1)
-			}
-			at := view{p.at(t), string(mask)}
+			key = append(append(key, 0), mask...)
+			at := view{m, string(mask)}
 			if views[at] == nil {
-				views[at] = at.m.observe(vars)
+				views[at] = m.observe(vars)
 			}
 			steps[t] = views[at]
 		}
@@ -192,6 +202,15 @@ func (p *prepared) plan(x *trials.Trials) []*group {
 		g.members = append(g.members, k)
 	}
 	return order
+}
+
+// counting is 0, 1, …, n−1.
+func counting(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }
 
 // steady is the relative change below which a covariance is taken to have reached its limit.

@@ -53,6 +53,46 @@ func (f *ldsFit) initial(ctx context.Context) (*prepared, error) {
 	for i := range c {
 		c[i] /= f.units.scale[i/k]
 	}
+	next := &prepared{k: k, d: d, mean0: p.mean0, cov: identity(k, 1), steps: []*matrices{m}}
+	if a == nil || q == nil || c == nil || r == nil || cov == nil || mean == nil || offset == nil {
+		if next, err = f.regressions(p, c, offset); err != nil {
+			return nil, err
+		}
+		m = next.steps[0]
+	}
+	for _, o := range []struct {
+		name     string
+		from     []float64
+		to       *[]float64
+		unbroken bool
+	}{{"A", a, &m.a, true}, {"Q", q, &m.q, false}, {"C", c, &m.c, true}, {"R", r, &m.r, false}, {"Cov", cov, &next.cov, false},
+		{"Mean", mean, &next.mean0, true}, {"Drift", drift, &m.drift, true}, {"Offset", offset, &m.offset, true}} {
+		if o.from == nil {
+			continue
+		}
+		if *o.to = o.from; !o.unbroken {
+			if err := covariance(ldsMethod, "Init."+o.name, slices.Clone(o.from), int(math.Sqrt(float64(len(o.from))))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if f.ObservationNoise != Full {
+		for i := range d {
+			for j := range d {
+				m.diagonal = m.diagonal && (i == j || m.r[i*d+j] == 0)
+			}
+		}
+	}
+	if l := make([]float64, d*d); cholesky(l, m.r, d) < d {
+		return nil, ml.BadParameter(ldsMethod, "Init.R", "a singular or indefinite matrix", "a positive definite one")
+	}
+	return next, ctx.Err()
+}
+
+// regressions are the parameters that follow from states taken for certain: principal components of
+// the data, or the states that C would need.
+func (f *ldsFit) regressions(p *prepared, c, offset []float64) (next *prepared, err error) {
+	k, d, m := f.k, f.d, p.at(0)
 	y := interpolated(f.x)
 	var z *mat.Dense
 	if c != nil {
@@ -83,7 +123,7 @@ func (f *ldsFit) initial(ctx context.Context) (*prepared, error) {
 	m.q, m.r, m.a, m.c, p.cov = identity(k, 1), identity(d, 1), identity(k, 0.9), make([]float64, d*k), identity(k, 1)
 	whole := *f
 	whole.held = map[string]bool{"Drift": f.held["Drift"]}
-	next := whole.maximize(p, s)
+	next = whole.maximize(p, s)
 	m = next.steps[0]
 	for i := range k {
 		variance := s.all.zz[i*(k+1)+i] / max(s.all.n, 1)
@@ -100,33 +140,7 @@ func (f *ldsFit) initial(ctx context.Context) (*prepared, error) {
 		}
 		m.r = identity(d, sum)
 	}
-	for _, o := range []struct {
-		name     string
-		from     []float64
-		to       *[]float64
-		unbroken bool
-	}{{"A", a, &m.a, true}, {"Q", q, &m.q, false}, {"C", c, &m.c, true}, {"R", r, &m.r, false}, {"Cov", cov, &next.cov, false},
-		{"Mean", mean, &next.mean0, true}, {"Drift", drift, &m.drift, true}, {"Offset", offset, &m.offset, true}} {
-		if o.from == nil {
-			continue
-		}
-		if *o.to = o.from; !o.unbroken {
-			if err := covariance(ldsMethod, "Init."+o.name, slices.Clone(o.from), int(math.Sqrt(float64(len(o.from))))); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if f.ObservationNoise != Full {
-		for i := range d {
-			for j := range d {
-				m.diagonal = m.diagonal && (i == j || m.r[i*d+j] == 0)
-			}
-		}
-	}
-	if l := make([]float64, d*d); cholesky(l, m.r, d) < d {
-		return nil, ml.BadParameter(ldsMethod, "Init.R", "a singular or indefinite matrix", "a positive definite one")
-	}
-	return next, ctx.Err()
+	return next, nil
 }
 
 // interpolated fills what is missing: in each trial by a line between the neighbours in time, and

@@ -208,7 +208,8 @@ func (l NLDS) check(ctx context.Context, x mat.Matrix) (*nldsFit, *nonlinear, er
 	return f, p, err
 }
 
-// initial fits a linear system, whose states, in units of their deviation, say where the centers go.
+// initial fits a linear system, whose states, in units of their deviation, say where the centers
+// go.
 func (f *nldsFit) initial(ctx context.Context) (*nonlinear, error) {
 	k, d := f.k, f.d
 	linear, err := LDS{States: k, MaxIter: 20}.Fit(ctx, f.x)

@@ -54,7 +54,8 @@ type Map interface {
 	Jacobian(dst, x []float64) // out×in, row by row
 }
 
-// Func is a Map of a function that is written down. Where J is nil, the derivatives are differences.
+// Func is a Map of a function that is written down. Where J is nil, the derivatives are
+// differences.
 type Func struct {
 	In, Out int
 	F       func(dst, x []float64)
@@ -257,7 +258,8 @@ func (p *nonlinear) run(method string, x *trials.Trials, trial int, smooth bool)
 			if cholesky(l, s, c) < c {
 				return nil, ml.NotFinite(method, "trial %d, step %d: the covariance of what is expected is not finite or singular", trial, t)
 			}
-			// With L⁻¹ on both sides: gain·e = (cross·L⁻ᵀ)(L⁻¹e), and V = P − (cross·L⁻ᵀ)(cross·L⁻ᵀ)ᵀ.
+			// With L⁻¹ on both sides: gain·e = (cross·L⁻ᵀ)(L⁻¹e), and V = P −
+			// (cross·L⁻ᵀ)(cross·L⁻ᵀ)ᵀ.
 			solveLower(l, e)
 			for z := range k {
 				solveLower(l, between[z*c:(z+1)*c])
@@ -329,8 +331,8 @@ func (s *NonlinearSystem) given(method string, x mat.Matrix) (*nonlinear, *trial
 }
 
 // Filter is the extended or the unscented Kalman filter. Errors are those of System.Filter, and
-// ml.ErrNotFinite where F or H leave the range of numbers. It costs O(k³ + d³) for each step of each
-// trial, and F and H.
+// ml.ErrNotFinite where F or H leave the range of numbers. It costs O(k³ + d³) for each step of
+// each trial, and F and H.
 func (s *NonlinearSystem) Filter(ctx context.Context, x mat.Matrix) (*Filtered, error) {
 	const method = "statespace.NonlinearSystem.Filter"
 	p, data, err := s.given(method, x)

@@ -459,8 +459,9 @@ func pldsMaximize(ctx context.Context, p *prepared, s *stats, x *trials.Trials, 
 }
 
 // readoutOfCounts finds the loadings c and the offset b of variable j: the maximum of the expected
-// log-likelihood Σ x(c·z + b) − exp(c·z + b + c·V·c/2), which is concave, by Newton's steps. A ridge
-// of one hundredth of a step keeps loadings finite where a variable's few counts would drive them.
+// log-likelihood Σ x(c·z + b) − exp(c·z + b + c·V·c/2), which is concave, by Newton's steps. A
+// ridge of one hundredth of a step keeps loadings finite where a variable's few counts would drive
+// them.
 func readoutOfCounts(m *matrices, x *trials.Trials, paths []*laplace, j int) {
 	k := m.k
 	w := k + 1
@@ -587,8 +588,8 @@ func (m *PLDSModel) Smooth(ctx context.Context, x mat.Matrix) (*Smoothed, error)
 	return out, nil
 }
 
-// LogProb returns the log-likelihood of each trial by Laplace's method, in nats. Errors are those of
-// Smooth.
+// LogProb returns the log-likelihood of each trial by Laplace's method, in nats. Errors are those
+// of Smooth.
 func (m *PLDSModel) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	s, err := m.Smooth(ctx, x)
 	if err != nil {
