@@ -14,7 +14,7 @@ const withoutRow = `
 - decomposition.DPCALambda: fits of decomposition.DPCA, which has a row, on parts of the trials.
 - decomposition.SCA: on no package index; its authors' program, of which its tests keep the formulas' numbers, runs on torch.
 - statespace.GPFA, statespace.GPFADimension: elephant's takes spike trains in an object of its own and steps that are not comparable; tests hold inference and EM to its core.
-- statespace.PLDS: no peer in Python that is kept up.
+- statespace.NLDS, statespace.PLDS: no peer in Python that learns the same is kept up.
 - autoencoder.NonlinearPCA: a small network, whose step the rows of MADE and the VAE time.
 - flow.Flow, flow.RealNVP, flow.NeuralSpline, flow.MAF, flow.IAF: small dense networks, whose step the rows of MADE and the VAE time.
 - decomposition.Infomax: finds the minima of decomposition.Picard, which has a row, in many more steps; decomposition.TopographicICA: no peer in Python that is kept up.
