@@ -16,7 +16,7 @@ const withoutRow = `
 - statespace.GPFA, statespace.GPFADimension: elephant's takes spike trains in an object of its own and steps that are not comparable; tests hold inference and EM to its core.
 - statespace.NLDS, statespace.PLDS: no peer in Python that learns the same is kept up.
 - autoencoder.NonlinearPCA: a small network, whose step the rows of MADE and the VAE time.
-- flow.Flow, flow.RealNVP, flow.NeuralSpline, flow.MAF, flow.IAF: small dense networks, whose step the rows of MADE and the VAE time.
+- flow.Flow, flow.RealNVP, flow.NeuralSpline, flow.MAF, flow.IAF, flow.MultiScale: small dense networks, whose step the rows of MADE and the VAE time.
 - decomposition.Infomax: finds the minima of decomposition.Picard, which has a row, in many more steps; decomposition.TopographicICA: no peer in Python that is kept up.
 - sparse.KSVD: no peer in Python that is kept up; a test holds its error to that of sparse.OnlineDictionary's peer. sparse.Threshold: one matrix product.
 - sparse.NNKMeans: no package in Python has it; a test holds its weights to SciPy's non-negative least squares, and its step with one neighbor to that of spherical k-means.

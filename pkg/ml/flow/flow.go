@@ -36,6 +36,13 @@ const (
 type Flow struct {
 	Layers []Layer // from the data to z
 	Base   Base    // "" means Normal
+	// Shape makes pictures of the rows: height, width and channels, the last running fastest. Affine
+	// layers then look through convolutions, and Squeeze and Split have a meaning. Nil means none.
+	Shape []int
+	// Levels says that the data are whole numbers from 0 to Levels−1. They are dequantized by uniform
+	// noise (Theis, van den Oord & Bethge, 2016) and taken to the whole line by a logit; their
+	// log-probability is then bounded from below. 0 means numbers of a line.
+	Levels int
 	// Condition has variables that are given with each row of the data, n×q: the flow is then one
 	// of p(x | given). They are brought to mean 0 and variance 1 as well. Nil means none. Planar,
 	// Radial, CDF, Linear and Norm layers do not look at them.
@@ -48,8 +55,10 @@ type Model struct {
 	neural.Trained
 	Layers []Layer // complete
 	Base   Base
-	Mean   []float64 // length d, taken from the columns before the first layer
-	Scale  []float64 // length d, what they are divided by after that
+	Shape  []int     // of pictures; nil for others
+	Levels int       // of whole numbers; 0 for others
+	Mean   []float64 // length d, taken from the columns before the first layer; 0 with Levels
+	Scale  []float64 // length d, what they are divided by after that; 1 with Levels
 	// GivenMean and GivenScale are those of the given variables, of length q; 0 where there are
 	// none.
 	GivenMean, GivenScale []float64
@@ -86,7 +95,7 @@ func (f Flow) iterate(ctx context.Context, method string, x mat.Matrix) iter.Seq
 
 // with is the model of other weights.
 func (m *Model) with(r neural.Trained) Model {
-	return Model{Trained: r, Layers: m.Layers, Base: m.Base, Mean: m.Mean, Scale: m.Scale,
+	return Model{Trained: r, Layers: m.Layers, Base: m.Base, Shape: m.Shape, Levels: m.Levels, Mean: m.Mean, Scale: m.Scale,
 		GivenMean: m.GivenMean, GivenScale: m.GivenScale}
 }
 
@@ -101,11 +110,17 @@ func (f Flow) problem(method string, x mat.Matrix) (*Model, neural.Problem, erro
 		return nil, problem, ml.BadParameter(method, "Train.Holdout", f.Train.Holdout, "0, and no Validation, with a Condition")
 	}
 	_, d := parts.Train.Dims()
-	m := &Model{Base: cmp.Or(f.Base, Normal)}
+	m := &Model{Base: cmp.Or(f.Base, Normal), Shape: slices.Clone(f.Shape), Levels: f.Levels}
 	if m.Layers, err = f.complete(method, d); err != nil {
 		return nil, problem, err
 	}
-	m.Mean, m.Scale = standard(parts.Train)
+	if m.Mean, m.Scale = standard(parts.Train); m.Levels > 0 {
+		clear(m.Mean)
+		for j := range m.Scale {
+			m.Scale[j] = 1
+		}
+		problem.Noise = []neural.Noise{{Kind: neural.Uniform, Shape: []int{d}}}
+	}
 	if problem.Data, err = m.input(method, parts.Train); err != nil {
 		return nil, problem, err
 	}
@@ -133,7 +148,9 @@ func (f Flow) problem(method string, x mat.Matrix) (*Model, neural.Problem, erro
 	problem.Options = struct {
 		Layers []Layer
 		Base   Base
-	}{m.Layers, m.Base}
+		Shape  []int
+		Levels int
+	}{m.Layers, m.Base, m.Shape, m.Levels}
 	problem.Loss = m.loss
 	return m, problem, nil
 }
@@ -146,12 +163,23 @@ func (f Flow) complete(method string, d int) ([]Layer, error) {
 	if f.Base != "" && f.Base != Normal && f.Base != Logistic {
 		return nil, ml.BadParameter(method, "Base", fmt.Sprintf("%q", f.Base), `"normal" or "logistic"`)
 	}
+	shape := []int{d}
+	if f.Shape != nil {
+		if len(f.Shape) != 3 || slices.Min(f.Shape) < 1 || size(f.Shape) != d {
+			return nil, ml.BadParameter(method, "Shape", f.Shape, fmt.Sprintf("height, width and channels, of %d numbers together", d))
+		}
+		shape = f.Shape
+	}
+	if f.Levels < 0 || f.Levels == 1 || f.Levels > 1<<16 {
+		return nil, ml.BadParameter(method, "Levels", f.Levels, "2 to 65536, or 0 for numbers of a line")
+	}
 	all := slices.Clone(f.Layers)
 	for i := range all {
 		var err error
-		if all[i], err = all[i].complete(method, fmt.Sprintf("Layers[%d]", i), d); err != nil {
+		if all[i], err = all[i].complete(method, fmt.Sprintf("Layers[%d]", i), shape); err != nil {
 			return nil, err
 		}
+		shape = all[i].after(shape)
 	}
 	return all, nil
 }
@@ -189,12 +217,27 @@ func standardized(x *mat.Dense, mean, scale []float64) *mat.Dense {
 
 // loss is −log p of a row in the mean, in nats of the standardised data.
 func (m *Model) loss(s *model.Scope, b neural.Batch) neural.Loss {
-	var given *graph.Node
+	var given, dequantized *graph.Node
 	if len(b.Data) > 1 {
 		given = b.Data[1]
 	}
-	z, logDet := chain{m.Layers, b}.forward(s, b.Data[0], given)
+	x := b.Data[0]
+	if m.Levels > 0 {
+		x, dequantized = logit(x, b.Noise[0], m.Levels)
+	}
+	z, logDet := chain{m.Layers, m.shape(), b}.forward(s, x, given)
+	if dequantized != nil {
+		logDet = graph.Add(logDet, dequantized)
+	}
 	return neural.Loss{Total: graph.Neg(graph.ReduceAllMean(graph.Add(m.Base.logProb(z), logDet)))}
+}
+
+// shape is that of a row.
+func (m *Model) shape() []int {
+	if m.Shape != nil {
+		return m.Shape
+	}
+	return []int{len(m.Mean)}
 }
 
 // logProb is the log-density of each row of z.
@@ -213,6 +256,13 @@ func (m *Model) input(method string, x mat.Matrix) ([]*neural.Array, error) {
 	}
 	if err := ml.Columns(method, y, len(m.Mean)); err != nil {
 		return nil, err
+	}
+	for i := range y.RawMatrix().Rows {
+		for j, v := range y.RawRowView(i) {
+			if m.Levels > 0 && (v != math.Trunc(v) || v < 0 || v >= float64(m.Levels)) {
+				return nil, ml.BadParameter(method, fmt.Sprintf("row %d, column %d", i, j), v, fmt.Sprintf("a whole number from 0 to %d", m.Levels-1))
+			}
+		}
 	}
 	a, err := neural.Rows(method, standardized(y, m.Mean, m.Scale))
 	return []*neural.Array{a}, err
@@ -263,7 +313,8 @@ const chunk = 512
 
 // run takes rows, as the network sees them, through the flow in one direction, and returns where
 // they end and the log-determinant of the layers, n×d and n×1.
-func (m *Model) run(ctx context.Context, method string, back bool, in []*neural.Array) (y, logDet *mat.Dense, err error) {
+// noise, uniform on [0, 1), fills the gaps between Levels on the way forward.
+func (m *Model) run(ctx context.Context, method string, back bool, in []*neural.Array, noise *neural.Array) (y, logDet *mat.Dense, err error) {
 	if err := m.valid(method); err != nil {
 		return nil, nil, err
 	}
@@ -273,17 +324,24 @@ func (m *Model) run(ctx context.Context, method string, back bool, in []*neural.
 	name := "forward"
 	if back {
 		name = "inverse"
+	} else if m.Levels > 0 {
+		in = append(in, noise)
 	}
 	f, err := m.Func(name, nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
 		var given *graph.Node
-		if len(in) > 1 {
+		if len(m.GivenMean) > 0 {
 			given = in[1]
 		}
-		c := chain{layers: m.Layers}
+		c := chain{layers: m.Layers, shape: m.shape()}
 		var y, logDet *graph.Node
-		if back {
+		switch {
+		case back:
 			y, logDet = c.inverse(s, in[0], given)
-		} else {
+		case m.Levels > 0:
+			x, own := logit(in[0], in[len(in)-1], m.Levels)
+			y, logDet = c.forward(s, x, given)
+			logDet = graph.Add(logDet, own)
+		default:
 			y, logDet = c.forward(s, in[0], given)
 		}
 		return []*graph.Node{y, graph.InsertAxes(logDet, -1)}
@@ -312,7 +370,7 @@ func (m *Model) valid(method string) error {
 			return ml.BadParameter(method, fmt.Sprintf("Scale[%d]", j), s, "above 0")
 		}
 	}
-	_, err := Flow{Layers: m.Layers, Base: m.Base}.complete(method, len(m.Mean))
+	_, err := Flow{Layers: m.Layers, Base: m.Base, Shape: m.Shape, Levels: m.Levels}.complete(method, len(m.Mean))
 	return err
 }
 
@@ -325,10 +383,37 @@ func (m *Model) logUnit() float64 {
 	return sum
 }
 
-// LogProb returns log p of each row of x in nats, length n. Errors are those of ml.Dense,
-// ml.ErrShape for other numbers of columns, and ctx.Err().
+// draws is how many dequantizations the bound of LogProb is the mean of.
+const draws = 8
+
+// LogProb returns log p of each row of x in nats, length n; of a flow of Levels a lower bound, the
+// mean over eight draws of the noise, always the same ones. Errors are those of ml.Dense,
+// ml.ErrShape for other numbers of columns, ml.ErrParameter for a number that is no level, and
+// ctx.Err().
 func (m *Model) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
-	z, logDet, err := m.Encode(ctx, x)
+	if m.Levels == 0 {
+		return m.logProb(ctx, x, nil)
+	}
+	n, _, err := ml.Size("flow.Model.LogProb", x)
+	if err != nil {
+		return nil, err
+	}
+	sum := make([]float64, n)
+	for k := range draws {
+		noise := loop.Draw(neural.Noise{Kind: neural.Uniform, Shape: []int{len(m.Mean)}}, n, 0, k)
+		logp, err := m.logProb(ctx, x, noise)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range logp {
+			sum[i] += v / draws
+		}
+	}
+	return sum, nil
+}
+
+func (m *Model) logProb(ctx context.Context, x mat.Matrix, noise *neural.Array) ([]float64, error) {
+	z, logDet, err := m.encode(ctx, x, noise)
 	if err != nil {
 		return nil, err
 	}
@@ -353,15 +438,27 @@ func (b Base) density(z []float64) float64 {
 	return sum
 }
 
-// Encode returns z = f(x) of each row, n×d, and log|det ∂f/∂x| there, in the units of the data.
-// Errors are those of LogProb.
+// Encode returns z = f(x) of each row, n×d, and log|det ∂f/∂x| there, in the units of the data; of
+// Levels, from the middle of each one's cell. Errors are those of LogProb.
 func (m *Model) Encode(ctx context.Context, x mat.Matrix) (z *mat.Dense, logDet []float64, err error) {
+	var middle *neural.Array
+	if m.Levels > 0 {
+		n, _, err := ml.Size("flow.Model.Encode", x)
+		if err != nil {
+			return nil, nil, err
+		}
+		middle = &neural.Array{Shape: []int{len(m.Mean)}, Floats: slices.Repeat([]float32{0.5}, n*len(m.Mean))}
+	}
+	return m.encode(ctx, x, middle)
+}
+
+func (m *Model) encode(ctx context.Context, x mat.Matrix, noise *neural.Array) (z *mat.Dense, logDet []float64, err error) {
 	const method = "flow.Model.Encode"
 	in, err := m.input(method, x)
 	if err != nil {
 		return nil, nil, err
 	}
-	z, column, err := m.run(ctx, method, false, in)
+	z, column, err := m.run(ctx, method, false, in, noise)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -373,7 +470,8 @@ func (m *Model) Encode(ctx context.Context, x mat.Matrix) (z *mat.Dense, logDet 
 	return z, logDet, nil
 }
 
-// Decode returns x = f⁻¹(z) of each row, n×d, in the units of the data. Errors are those of
+// Decode returns x = f⁻¹(z) of each row, n×d, in the units of the data, or the level whose cell it
+// lies in. Errors are those of
 // LogProb.
 func (m *Model) Decode(ctx context.Context, z mat.Matrix) (*mat.Dense, error) {
 	const method = "flow.Model.Decode"
@@ -392,11 +490,16 @@ func (m *Model) Decode(ctx context.Context, z mat.Matrix) (*mat.Dense, error) {
 }
 
 func (m *Model) decoded(ctx context.Context, method string, z *neural.Array) (*mat.Dense, error) {
-	x, _, err := m.run(ctx, method, true, []*neural.Array{z})
+	x, _, err := m.run(ctx, method, true, []*neural.Array{z}, nil)
 	if err != nil {
 		return nil, err
 	}
-	x.Apply(func(_, j int, v float64) float64 { return v*m.Scale[j] + m.Mean[j] }, x)
+	x.Apply(func(_, j int, v float64) float64 {
+		if m.Levels > 0 {
+			return level(v, m.Levels)
+		}
+		return v*m.Scale[j] + m.Mean[j]
+	}, x)
 	return x, nil
 }
 
@@ -432,6 +535,9 @@ func (m *Model) Stages(ctx context.Context, x mat.Matrix) ([]*mat.Dense, error) 
 	if err := m.valid(method); err != nil {
 		return nil, err
 	}
+	if m.Levels > 0 {
+		return nil, ml.BadParameter(method, "Levels", m.Levels, "0: stages are those of numbers of a line")
+	}
 	in, err := m.input(method, x)
 	if err != nil {
 		return nil, err
@@ -444,9 +550,11 @@ func (m *Model) Stages(ctx context.Context, x mat.Matrix) ([]*mat.Dense, error) 
 		if len(in) > 1 {
 			given = in[1]
 		}
-		out := []*graph.Node{in[0]}
-		for i, l := range m.Layers {
-			y, _ := l.transform(neural.Batch{}).forward(s.At("layer%d", i), out[i], given)
+		out, c := []*graph.Node{in[0]}, chain{layers: m.Layers, shape: m.shape()}
+		for i := range m.Layers {
+			y, _ := c.layer(i, out[i], func(t transform, x *graph.Node) (*graph.Node, *graph.Node) {
+				return t.forward(s.At("layer%d", i), x, given)
+			})
 			out = append(out, y)
 		}
 		return out

@@ -68,6 +68,11 @@ func ofWeights(t testing.TB, layers []Layer, d, q int, size float64, seed uint64
 	if err != nil {
 		t.Fatal(err)
 	}
+	return drawn(m, size, seed)
+}
+
+// drawn is a model with weights drawn at random.
+func drawn(m *Model, size float64, seed uint64) *Model {
 	r := rng.New(seed)
 	w := m.Weights
 	w.Values = nil
@@ -140,7 +145,7 @@ func TestEveryLayer(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, inverse, err := m.run(t.Context(), "", true, []*neural.Array{in})
+				_, inverse, err := m.run(t.Context(), "", true, []*neural.Array{in}, nil)
 				if err != nil {
 					t.Fatal(name, err)
 				}
@@ -170,7 +175,7 @@ func jacobians(t *testing.T, m *Model, x *mat.Dense) []float64 {
 		if len(in) > 1 {
 			given = in[1]
 		}
-		z, _ := chain{layers: m.Layers}.forward(s, in[0], given)
+		z, _ := chain{layers: m.Layers, shape: m.shape()}.forward(s, in[0], given)
 		var rows []*graph.Node
 		for j := range d {
 			one := graph.Slice(z, graph.AxisRange(), graph.AxisRange(j, j+1))

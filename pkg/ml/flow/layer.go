@@ -37,25 +37,38 @@ const (
 	// Norm is a shift and a scale a variable, which standardise the first minibatch (Kingma &
 	// Dhariwal, 2018).
 	Norm Kind = "norm"
+	// Squeeze makes of every 2×2 pixels of a picture one with four times as many channels (Dinh,
+	// Sohl-Dickstein & Bengio, 2017).
+	Squeeze Kind = "squeeze"
+	// Split ends the flow for the second half of the channels of a picture: they are latent variables
+	// of this scale, and what follows sees the first half (Dinh, Sohl-Dickstein & Bengio, 2017).
+	Split Kind = "split"
 )
 
 // Layer is one step of a flow. Fields that its kind does not use must be 0.
 type Layer struct {
-	Kind   Kind
-	Hidden []int // widths of the network's hidden layers (Affine, Spline, Autoregressive); nil means {64, 64}
+	Kind Kind
+	// Hidden are widths of the network's hidden layers (Affine, Spline, Autoregressive), of pictures
+	// channels of its 3×3 convolutions; nil means {64, 64}.
+	Hidden []int
 	// Parity is which half of the variables passes a coupling, those of odd number or those of even
 	// number; an Autoregressive layer takes the variables from the first to the last where it is
 	// even, and from the last to the first where it is odd.
 	Parity int
-	Bins   int     // of a Spline, 0 means 8; components of a CDF, 0 means 8
-	Bound  float64 // of a Spline: beyond ±Bound it is the identity; 0 means 4
+	// ByChannel lets half of the channels of a picture pass an Affine layer, instead of the pixels of
+	// one color of a checkerboard.
+	ByChannel bool
+	Bins      int     // of a Spline, 0 means 8; components of a CDF, 0 means 8
+	Bound     float64 // of a Spline: beyond ±Bound it is the identity; 0 means 4
 	// Inverted changes the two directions over: an Autoregressive layer so turned is fast to sample
 	// and slow to evaluate (Kingma et al., 2016).
 	Inverted bool
 }
 
-// complete fills in defaults and checks.
-func (l Layer) complete(method, name string, d int) (Layer, error) {
+// complete fills in defaults and checks. shape is that of the variables that the layer sees: their
+// number, or height, width and channels.
+func (l Layer) complete(method, name string, shape []int) (Layer, error) {
+	d, picture := size(shape), len(shape) == 3
 	bad := func(field string, value any, want string) (Layer, error) {
 		return l, ml.BadParameter(method, name+"."+field, value, want)
 	}
@@ -65,7 +78,7 @@ func (l Layer) complete(method, name string, d int) (Layer, error) {
 		if l.Hidden == nil {
 			l.Hidden = []int{64, 64}
 		}
-	case Planar, Radial, CDF, Linear, Norm:
+	case Planar, Radial, CDF, Linear, Norm, Squeeze, Split:
 		if l.Hidden != nil {
 			return bad("Hidden", l.Hidden, fmt.Sprintf("none: a %s layer has no network", l.Kind))
 		}
@@ -78,6 +91,16 @@ func (l Layer) complete(method, name string, d int) (Layer, error) {
 		}
 	}
 	switch {
+	case (l.Kind == Squeeze || l.Kind == Split) && !picture:
+		return bad("Kind", string(l.Kind), "another kind for variables without a Shape")
+	case l.Kind == Squeeze && (shape[0]%2 != 0 || shape[1]%2 != 0):
+		return bad("Kind", "squeeze", fmt.Sprintf("another kind where pictures have %d×%d pixels: both must be even", shape[0], shape[1]))
+	case l.Kind == Split && shape[2]%2 != 0:
+		return bad("Kind", "split", fmt.Sprintf("another kind where pictures have %d channels: squeeze first", shape[2]))
+	case l.ByChannel && (!picture || l.Kind != Affine || shape[2] < 2):
+		return bad("ByChannel", true, "false where there are no two channels of a picture, and for all kinds but affine")
+	case l.Inverted && (l.Kind == Squeeze || l.Kind == Split):
+		return bad("Inverted", true, "false: a "+string(l.Kind)+" layer changes the shape")
 	case l.Inverted && (l.Kind == Norm || l.Kind == Linear):
 		return bad("Inverted", true, "false: a "+string(l.Kind)+" layer is as fast either way")
 	case l.Parity != 0 && l.Parity != 1:
@@ -115,11 +138,11 @@ type transform interface {
 }
 
 // transform is the map of the layer, in a pass over a minibatch where there is one.
-func (l Layer) transform(b neural.Batch) transform {
+func (l Layer) transform(b neural.Batch, shape []int) transform {
 	var t transform
 	switch l.Kind {
 	case Affine:
-		t = affine(l)
+		t = affine{l, shape}
 	case Spline:
 		t = spline(l)
 	case Autoregressive:
@@ -134,6 +157,10 @@ func (l Layer) transform(b neural.Batch) transform {
 		t = linear{}
 	case Norm:
 		t = norm{b}
+	case Squeeze:
+		t = squeeze(shape)
+	case Split:
+		t = split(shape)
 	}
 	if l.Inverted {
 		t = inverted{t}
@@ -151,28 +178,74 @@ func (t inverted) inverse(s *model.Scope, z, given *graph.Node) (x, logDet *grap
 	return t.transform.forward(s, z, given)
 }
 
-// chain is transforms one after another.
+// chain is transforms one after another. All variables lie in one row; those that a Split has ended
+// the flow for are at its end, and no later layer sees them.
 type chain struct {
 	layers []Layer
+	shape  []int        // of the data: the number of variables, or height, width and channels
 	batch  neural.Batch // of training; the zero value elsewhere
 }
 
-func (c chain) forward(s *model.Scope, x, given *graph.Node) (z, logDet *graph.Node) {
+// shapes are what each layer sees, and last what is left after all.
+func (c chain) shapes() [][]int {
+	out := [][]int{c.shape}
 	for i, l := range c.layers {
+		out = append(out, l.after(out[i]))
+	}
+	return out
+}
+
+// after is the shape of what the next layer sees.
+func (l Layer) after(shape []int) []int {
+	switch l.Kind {
+	case Squeeze:
+		return []int{shape[0] / 2, shape[1] / 2, 4 * shape[2]}
+	case Split:
+		return []int{shape[0], shape[1], shape[2] / 2}
+	}
+	return shape
+}
+
+func size(shape []int) int {
+	n := 1
+	for _, s := range shape {
+		n *= s
+	}
+	return n
+}
+
+func (c chain) forward(s *model.Scope, x, given *graph.Node) (z, logDet *graph.Node) {
+	for i := range c.layers {
 		var own *graph.Node
-		x, own = l.transform(c.batch).forward(s.At("layer%d", i), x, given)
+		x, own = c.layer(i, x, func(t transform, x *graph.Node) (*graph.Node, *graph.Node) {
+			return t.forward(s.At("layer%d", i), x, given)
+		})
 		logDet = plus(logDet, own)
 	}
 	return x, logDet
 }
 
 func (c chain) inverse(s *model.Scope, z, given *graph.Node) (x, logDet *graph.Node) {
-	for i, l := range slices.Backward(c.layers) {
+	for i := range slices.Backward(c.layers) {
 		var own *graph.Node
-		z, own = l.transform(c.batch).inverse(s.At("layer%d", i), z, given)
+		z, own = c.layer(i, z, func(t transform, z *graph.Node) (*graph.Node, *graph.Node) {
+			return t.inverse(s.At("layer%d", i), z, given)
+		})
 		logDet = plus(logDet, own)
 	}
 	return z, logDet
+}
+
+// layer lets layer i act on the variables that it sees.
+func (c chain) layer(i int, x *graph.Node, act func(t transform, x *graph.Node) (y, logDet *graph.Node)) (y, logDet *graph.Node) {
+	shape := c.shapes()[i]
+	t, d := c.layers[i].transform(c.batch, shape), size(shape)
+	if d == x.Shape().Dim(-1) {
+		return act(t, x)
+	}
+	done := graph.Slice(x, graph.AxisRange(), graph.AxisRange(d))
+	y, logDet = act(t, graph.Slice(x, graph.AxisRange(), graph.AxisRange(0, d)))
+	return graph.Concatenate([]*graph.Node{y, done}, -1), logDet
 }
 
 func plus(a, b *graph.Node) *graph.Node {

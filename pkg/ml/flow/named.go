@@ -135,3 +135,49 @@ func (f Flow) named(ctx context.Context, method, option string, n int, x mat.Mat
 	}
 	return f.iterate(ctx, method, x)
 }
+
+// MultiScale is RealNVP for pictures (Dinh, Sohl-Dickstein & Bengio, 2017): at each scale three
+// couplings through checkerboards, a squeeze, and three by halves of the channels; then half of the
+// channels leave as latent variables of that scale, and the rest goes on at half the size.
+type MultiScale struct {
+	Height, Width, Channels int        // of a picture; 0 Channels means 1
+	Levels                  int        // of Flow
+	Scales                  int        // 0 means 2; the last has no squeeze, and four checkerboards
+	Hidden                  []int      // channels of each coupling's convolutions; nil means {32, 32}
+	Condition               mat.Matrix `ml:"-"` // of Flow
+	Train                   neural.Train
+}
+
+// Flow is the method as layers.
+func (p MultiScale) Flow() Flow {
+	shape := []int{p.Height, p.Width, cmp.Or(p.Channels, 1)}
+	f := Flow{Shape: shape, Levels: p.Levels, Condition: p.Condition, Train: p.Train}
+	hidden := p.Hidden
+	if hidden == nil {
+		hidden = []int{32, 32}
+	}
+	couple := func(n int, byChannel bool) {
+		for i := range n {
+			f.Layers = append(f.Layers, Layer{Kind: Affine, Hidden: hidden, Parity: i % 2, ByChannel: byChannel})
+		}
+	}
+	scales := min(max(cmp.Or(p.Scales, 2), 1), 16)
+	for range scales - 1 {
+		couple(3, false)
+		f.Layers = append(f.Layers, Layer{Kind: Squeeze})
+		couple(3, true)
+		f.Layers = append(f.Layers, Layer{Kind: Split})
+	}
+	couple(4, false)
+	return f
+}
+
+// Fit is Flow.Fit.
+func (p MultiScale) Fit(ctx context.Context, x mat.Matrix) (*Model, error) {
+	return ml.Last(p.Iterate(ctx, x))
+}
+
+// Iterate is Flow.Iterate.
+func (p MultiScale) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*Model, error] {
+	return p.Flow().named(ctx, "flow.MultiScale", "Scales", p.Scales, x)
+}
