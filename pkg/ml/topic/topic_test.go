@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -486,6 +487,20 @@ func TestCoherence(t *testing.T) {
 		if err != nil || both[0] < 0.1 || both[0] < both[1]+0.05 {
 			t.Errorf("topic %d: coherence %v, of other words %v; %v", k, both[0], both[1], err)
 		}
+	}
+}
+
+func TestTextsThatAreNoUTF8(t *testing.T) {
+	latin := []string{"J\xfcrgen mit dem Hund", "J\xf6rgen mit der Katze"}
+	if _, err := (Vectorizer{MinDocuments: 1, MaxShare: 1}).Fit(t.Context(), latin); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), "text 0") {
+		t.Errorf("Fit: %v", err)
+	}
+	v, err := Vectorizer{MinDocuments: 1, MaxShare: 1}.Fit(t.Context(), []string{"Jürgen mit dem Hund", "Jörgen mit der Katze"})
+	if err != nil || v.Number("jürgen") < 0 || v.Number("jörgen") < 0 {
+		t.Fatalf("%v, %v", v, err)
+	}
+	if _, err := v.Counts(t.Context(), []string{"Hund", latin[1]}); !errors.Is(err, ml.ErrParameter) || !strings.Contains(err.Error(), "text 1") {
+		t.Errorf("Counts: %v", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/pkg/ml"
@@ -41,8 +42,19 @@ func init() { ml.Register[Vocabulary]("topic.Vocabulary") }
 
 const vectorizerMethod = "topic.Vectorizer"
 
-// Fit chooses the words of texts. The error is ml.ErrParameter, ml.ErrEmpty where there are no
-// texts or no word is left, and ctx.Err().
+// valid refuses bytes that are no UTF-8: they would end words, and two words that differ in them
+// would be one.
+func valid(method string, texts []string) error {
+	for i, text := range texts {
+		if !utf8.ValidString(text) {
+			return ml.BadParameter(method, fmt.Sprintf("text %d", i), "bytes that are no UTF-8", "a text in UTF-8")
+		}
+	}
+	return nil
+}
+
+// Fit chooses the words of texts. The error is ml.ErrParameter, also for a text that is no UTF-8,
+// ml.ErrEmpty where there are no texts or no word is left, and ctx.Err().
 func (v Vectorizer) Fit(ctx context.Context, texts []string) (*Vocabulary, error) {
 	letters, least, most := v.MinLetters, v.MinDocuments, v.MaxShare
 	if letters == 0 {
@@ -65,6 +77,9 @@ func (v Vectorizer) Fit(ctx context.Context, texts []string) (*Vocabulary, error
 		return nil, ml.BadParameter(vectorizerMethod, "MaxShare", v.MaxShare, "above 0 and at most 1, or 0 for 0.5")
 	case v.MaxWords < 0:
 		return nil, ml.BadParameter(vectorizerMethod, "MaxWords", v.MaxWords, "0 or more")
+	}
+	if err := valid(vectorizerMethod, texts); err != nil {
+		return nil, err
 	}
 	stop := map[string]bool{}
 	words := v.StopWords
@@ -142,10 +157,13 @@ func (v *Vocabulary) Numbers(text string) []int {
 }
 
 // Counts counts the words of texts, one text a row. The error is ml.ErrEmpty where there are no
-// texts or no words, or ctx.Err().
+// texts or no words, ml.ErrParameter for a text that is no UTF-8, or ctx.Err().
 func (v *Vocabulary) Counts(ctx context.Context, texts []string) (*csr.Matrix, error) {
 	if len(texts) == 0 || len(v.Words) == 0 {
 		return nil, ml.Empty("topic.Vocabulary", "there are %d texts and %d words", len(texts), len(v.Words))
+	}
+	if err := valid("topic.Vocabulary", texts); err != nil {
+		return nil, err
 	}
 	rows := make([][]int, len(texts))
 	err := parallel.For(ctx, len(texts), 16, func(_, lo, hi int) {
