@@ -34,7 +34,7 @@ python := $(jupyter) $(CURDIR)/.venv/bin/python
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-# jupyter_lsp looks for twenty language servers at every start, 0.7 s, and the Go kernel completes by gopls itself.
+# jupyter_lsp looks for twenty language servers at every start, 0.7 s, and the Go kernel completes by a gopls of its own.
 lab: setup
 	@$(jupyter) .venv/bin/jupyter-lab --ip=$(IP) --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
 		--ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
@@ -59,7 +59,7 @@ unit:
 	@set -o pipefail; go test -p 1 ./... | awk '{ print; fflush() } \
 		$$1 == "ok" && $$3 + 0 > 60 { late = late " " $$2 " " $$3 } \
 		END { if (late) print "over 60 s without LATENT_LONG:" late }'
-	cd tools && go test ./cellgo ./kernel ./setuptest
+	cd tools && go test ./cell ./cellgo ./cellrun ./kernel ./setuptest
 
 conformance:
 	@tools/setup.sh test

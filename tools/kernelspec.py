@@ -6,11 +6,15 @@ import subprocess
 root = os.environ["LATENT_ROOT"]
 latent = f"{root}/.venv/latent"
 # The go that the repository's go.mod picks, which need not be the first on the PATH: an older one fetches what it needs and hands over.
-go = subprocess.check_output(["go", "env", "GOROOT"], cwd=root, text=True).strip() + "/bin/go"
+goroot, modcache = subprocess.check_output(["go", "env", "GOROOT", "GOMODCACHE"], cwd=root, text=True).split("\n")[:2]
 env = {
-    # The cells' go and its tools come first; the rest of the PATH is the reader's own.
-    "PATH": f"{latent}/cell:{latent}/bin:${{PATH}}",
-    "LATENT_GO": go,
+    # The cells' go and goimports come first; the rest of the PATH is the reader's own. gopls is not on it: the kernel asks its own.
+    "PATH": f"{latent}/cell:${{PATH}}",
+    "LATENT_ROOT": root,
+    "LATENT_GO": f"{goroot}/bin/go",
+    "LATENT_GOIMPORTS": f"{latent}/bin/goimports",
+    "LATENT_GOPLS": f"{latent}/bin/gopls",
+    "LATENT_MODCACHE": modcache,
     # go build -mod=readonly, no proxy: a cell never asks the network.
     "GOFLAGS": "-mod=readonly",
     "GOPROXY": "off",
@@ -26,6 +30,7 @@ if plugins:
 print(json.dumps({
     # gonb's log, goroutine dumps of gopls at shutdown among it, goes to a file instead of the server's terminal.
     "argv": [f"{latent}/bin/latent-kernel", f"{latent}/bin/gonb", "--kernel", "{connection_file}", "-logtostderr=false", "-stderrthreshold=FATAL",
+             "-raw_error",
              f"-log_file={root}/.venv/log/gonb.log", f"-go_work={root}"],
     "display_name": "Go (Latent)",
     "language": "go",

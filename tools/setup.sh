@@ -76,7 +76,8 @@ step_grade() { # an environment of its own: its extensions of JupyterLab are for
 }
 step_gotools() {
   mkdir -p "$bin"
-  (cd tools && GOBIN=$bin go install tool && go build -o "$venv/latent/cell/go" ./cellgo && go build -o "$bin/latent-kernel" ./kernel)
+  (cd tools && GOBIN=$bin go install tool && go build -o "$venv/latent/cell/go" ./cellgo && go build -o "$venv/latent/cell/goimports" ./cellimports &&
+    go build -o "$venv/latent/cell/cellrun" ./cellrun && go build -o "$bin/latent-kernel" ./kernel)
 }
 
 step_xla() {
@@ -113,7 +114,8 @@ step_kernel() {
   mkdir -p "$dir" "$venv/log"
   LATENT_ROOT=$root "$venv/bin/python" tools/kernelspec.py >"$dir/kernel.json.part" && mv "$dir/kernel.json.part" "$dir/kernel.json"
   # JupyterLab shows a kernel as Unknown until it has answered something that counts. Its first question, about the kernel, does not count by default, and the next one,
-  # about history, gonb does not answer: page_config.json lets the first count. The overrides wrap lines of code that are wider than the page.
+  # about history, gonb does not answer: page_config.json lets the first count. The overrides wrap lines of code that are wider than the page, ask for no news, give completions time and their
+  # documentation, and leave the width of the file browser to the files' names.
   mkdir -p "$venv/etc/jupyter/labconfig" && cp tools/labconfig/*.json "$venv/etc/jupyter/labconfig/"
 }
 
@@ -129,7 +131,7 @@ step_trust() {
 check
 step venv "Python environment in .venv" /dev/null
 step jupyter "JupyterLab (about 30 s)" tools/requirements.txt
-step gotools "GoNB, goimports and gopls (about 90 s the first time)" tools/go.mod tools/go.sum tools/cellgo/main.go tools/kernel/main.go
+step gotools "GoNB, goimports and gopls (about 90 s the first time)" tools/go.mod tools/go.sum tools/cell*/*.go tools/kernel/*.go
 step xla "XLA for the CPU (63 MB)" tools/requirements-xla.txt tools/requirements-xla-fallback.txt
 [ "$backend" != cuda ] || step cuda "XLA for CUDA (4 GB on disk)" tools/requirements-cuda.txt
 step kernel "The Go kernel" tools/kernelspec.py tools/labconfig/*.json "$stamps/xla" "$stamps/cuda"

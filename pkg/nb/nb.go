@@ -17,6 +17,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"sync"
 	"syscall"
@@ -46,6 +47,35 @@ func Must[T any](v T, err error) T {
 	return v
 }
 
+// Best is Must for a fit that may be interrupted: where the context ended before the fit did, it
+// returns the model so far, which Fit gives along with the context's error, and says so. It ends the
+// cell as Must does on any other error, and where there is no model yet.
+//
+//	m := nb.Best(mixture.GMM{K: 10, Restarts: 1000}.Fit(nb.Context(), x))
+//
+// After an interrupt the cell has five seconds for what it does with the model.
+func Best[T any](v T, err error) T {
+	if err == nil {
+		return v
+	}
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) || missing(v) {
+		fail(err)
+		return v
+	}
+	say("stopped before the end: the best so far")
+	return v
+}
+
+func missing(v any) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface, reflect.Func, reflect.Chan:
+		return r.IsNil()
+	}
+	return false
+}
+
 // OK ends the cell where err is not nil, as Must does.
 func OK(err error) {
 	if err != nil {
@@ -55,7 +85,7 @@ func OK(err error) {
 
 func fail(err error) {
 	if errors.Is(err, context.Canceled) {
-		fmt.Println("interrupted")
+		fmt.Fprintln(os.Stderr, "interrupted")
 		exit(130)
 		return
 	}

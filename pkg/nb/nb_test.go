@@ -103,7 +103,7 @@ func TestMust(t *testing.T) {
 		t.Errorf("%q %d", stderr, status)
 	}
 	_, stderr, status = cellRun(t, func() { OK(fmt.Errorf("fit: %w", context.Canceled)) })
-	if status != 130 || stderr != "" {
+	if status != 130 || stderr != "interrupted\n" {
 		t.Errorf("an interrupt is reported as %q, status %d", stderr, status)
 	}
 }

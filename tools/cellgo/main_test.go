@@ -21,3 +21,23 @@ func TestRewrite(t *testing.T) {
 		}
 	}
 }
+
+func TestBeside(t *testing.T) {
+	for _, c := range []struct {
+		goos     string
+		in, want []string
+		program  string
+	}{
+		{"", []string{"build", "-o", "x"}, []string{"build", "-o", "x.cell"}, "x"},
+		{"", []string{"test", "-c", "-o", "x"}, []string{"test", "-c", "-o", "x.cell"}, "x"},
+		{"js", []string{"build", "-o", "x.wasm"}, []string{"build", "-o", "x.wasm"}, ""},
+		{"", []string{"build", "./..."}, []string{"build", "./..."}, ""},
+		{"", []string{"test", "-o", "x"}, []string{"test", "-o", "x"}, ""},
+		{"", []string{"mod", "init", "x"}, []string{"mod", "init", "x"}, ""},
+		{"", []string{}, []string{}, ""},
+	} {
+		if got, program := beside(c.in, c.goos); !slices.Equal(got, c.want) || program != c.program {
+			t.Errorf("beside(%q) = %q, %q", c.in, got, program)
+		}
+	}
+}

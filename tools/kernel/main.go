@@ -7,19 +7,26 @@
 //
 //	latent-kernel GONB ARGUMENTS…
 //
-// It leaves a watcher behind, a process with a session of its own, and becomes gonb: Jupyter's
-// signals reach gonb as if this program were not there.
+// It leaves a watcher behind, a process with a session of its own, and stands between Jupyter and
+// gonb: it answers itself how a name goes on and what it is, by a gopls of its own; it says errors
+// in the cell's own lines; and what it does not know better it passes on. Jupyter's interrupts reach
+// gonb and the cell as if this program were not there, since they are sent to the whole group.
 package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/golatent/latent/tools/cell"
 )
 
 const (
@@ -51,7 +58,52 @@ func main() {
 	if err := guard.Start(); err != nil {
 		fail(err)
 	}
-	fail(syscall.Exec(os.Args[1], os.Args[1:], os.Environ()))
+	code, err := serve(os.Args[1:])
+	if err != nil {
+		fail(err)
+	}
+	os.Exit(code)
+}
+
+// serve runs gonb behind a relay until it ends, and returns its exit status.
+func serve(args []string) (int, error) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	args = slices.Clone(args)
+	var help *helper
+	if i := slices.Index(args, "--kernel"); i > 0 && i+1 < len(args) {
+		dir, err := os.MkdirTemp("", "latent-kernel-")
+		if err != nil {
+			return 0, err
+		}
+		defer os.RemoveAll(dir)
+		help = newHelper(os.Getenv("LATENT_ROOT"), dir, cell.FromEnvironment())
+		_, behind, err := newRelay(args[i+1], dir, help)
+		if err != nil {
+			return 0, err
+		}
+		args[i+1] = behind
+		go func() { _ = help.start(os.Getenv("LATENT_GOPLS")) }()
+		defer help.stop()
+	}
+	gonb := exec.Command(args[0], args[1:]...)
+	gonb.Stdin, gonb.Stdout, gonb.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := gonb.Start(); err != nil {
+		return 0, err
+	}
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGTERM { // an interrupt was sent to gonb, too
+				_ = gonb.Process.Signal(s)
+			}
+		}
+	}()
+	err := gonb.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return max(exit.ExitCode(), 1), nil
+	}
+	return 0, err
 }
 
 func fail(err error) {
@@ -67,7 +119,7 @@ func watcher(jupyter, kernel int) {
 		time.Sleep(every)
 	}
 	if alive() {
-		_ = syscall.Kill(kernel, syscall.SIGTERM) // gonb ends its cell and its gopls
+		_ = syscall.Kill(kernel, syscall.SIGTERM) // gonb ends its cell
 		for end := time.Now().Add(mercy); alive() && time.Now().Before(end); {
 			time.Sleep(every / 10)
 		}
@@ -77,6 +129,12 @@ func watcher(jupyter, kernel int) {
 	}
 	for _, pid := range session(kernel) {
 		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+	for end := time.Now().Add(every); len(session(kernel)) > 0 && time.Now().Before(end); {
+		time.Sleep(every / 10)
+	}
+	for _, pid := range session(kernel) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 

@@ -10,10 +10,8 @@ import unittest
 
 import jupyter_kernel_test
 
-# Tests that gonb 0.11.5 fails, and why.
-EXPECTED = {
-    "test_error": "a panic's stack trace goes to stderr in several messages before the one error that the suite wants alone",
-}
+# Tests that the kernel fails, and why: none today.
+EXPECTED = {}
 
 
 class GoKernel(jupyter_kernel_test.KernelTests):
@@ -64,6 +62,7 @@ class Readers(GoKernel):
                 self.assertEqual(status, "error")
                 self.assertIn(what, said)
                 self.assertRegex(said, rf"Cell ?\[\d+\]:? Line {line}\b")
+                self.assertNotRegex(said, "gonb_|main.go|exit status")
 
     def test_help_for_the_library(self):
         self.flush_channels()

@@ -103,11 +103,8 @@ def page(url, token, notebook, width=1250, height=1500, dark=False):
             browser.close()
 
 
-# All cells in the document at once (the default keeps only those in view), and no pop-ups over them.
-PLAIN = {
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-}
+# All cells in the document at once (the default keeps only those in view).
+PLAIN = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
 DARK = {"@jupyterlab/apputils-extension:themes": {"theme": "JupyterLab Dark"}}
 
 
