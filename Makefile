@@ -38,7 +38,7 @@ help:
 lab: setup
 	@$(jupyter) .venv/bin/jupyter-lab --ip=$(IP) --port=$(PORT) $(if $(filter no,$(OPEN)),--no-browser) \
 		--ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
-		--ServerApp.jpserver_extensions="jupyter_lsp=False" --LabApp.news_url= --LabApp.extension_manager=readonly --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
+		--ServerApp.jpserver_extensions="jupyter_lsp=False" --LabApp.news_url= --LabApp.custom_css=True --LabApp.extension_manager=readonly --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root)
 
 setup:
 	@tools/setup.sh lab

@@ -117,6 +117,7 @@ step_kernel() {
   # about history, gonb does not answer: page_config.json lets the first count. The overrides wrap lines of code that are wider than the page, ask for no news, give completions time and their
   # documentation, and leave the width of the file browser to the files' names.
   mkdir -p "$venv/etc/jupyter/labconfig" && cp tools/labconfig/*.json "$venv/etc/jupyter/labconfig/"
+  [ -e .jupyter/custom/custom.css ] || { mkdir -p .jupyter/custom && cp tools/labconfig/custom.css .jupyter/custom/; } # a reader's own is left
 }
 
 # All of go.mod's modules, those of tests too: a cell is built in a workspace, where the go command looks each of them up, and without a
@@ -134,7 +135,7 @@ step jupyter "JupyterLab (about 30 s)" tools/requirements.txt
 step gotools "GoNB, goimports and gopls (about 90 s the first time)" tools/go.mod tools/go.sum tools/cell*/*.go tools/kernel/*.go
 step xla "XLA for the CPU (63 MB)" tools/requirements-xla.txt tools/requirements-xla-fallback.txt
 [ "$backend" != cuda ] || step cuda "XLA for CUDA (4 GB on disk)" tools/requirements-cuda.txt
-step kernel "The Go kernel" tools/kernelspec.py tools/labconfig/*.json "$stamps/xla" "$stamps/cuda"
+step kernel "The Go kernel" tools/kernelspec.py tools/labconfig/* "$stamps/xla" "$stamps/cuda"
 step warm "Go build cache, so that the first cell is quick (about 60 s the first time)" go.mod go.sum
 step trust "Trusting the notebooks of this clone" notebooks/[0-9]*.ipynb
 [ "$what" != test ] || step tests "Test tools" tools/requirements-test.txt tools/lint/go.mod

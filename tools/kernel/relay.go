@@ -77,7 +77,7 @@ func newRelay(file, dir string, help *helper) (*relay, string, error) {
 	back := front
 	back.Transport, back.IP = "ipc", filepath.Join(dir, "gonb")
 	back.Shell, back.IOPub, back.Stdin, back.Control, back.Heartbeat = 1, 2, 3, 4, 5
-	behind := filepath.Join(dir, "connection.json")
+	behind := filepath.Join(dir, filepath.Base(file)) // whose name holds the kernel's, which gonb's widgets ask for
 	text, err = json.Marshal(back)
 	if err != nil {
 		return nil, "", err

@@ -43,12 +43,16 @@ def server(folder, settings=None):
             path = user / package / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
+        custom = pathlib.Path(tmp, "config", "custom")
+        custom.mkdir(parents=True)
+        shutil.copy(ROOT / "tools/labconfig/custom.css", custom)
         env = dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(user), JUPYTERLAB_WORKSPACES_DIR=str(pathlib.Path(tmp, "ws")),
                    JUPYTER_CONFIG_DIR=str(pathlib.Path(tmp, "config")))
         log = open(pathlib.Path(tmp, "server.log"), "w+")
         proc = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
              f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--allow-root", "--LabApp.news_url=",
+             "--LabApp.custom_css=True",
              "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
             stdout=log, stderr=subprocess.STDOUT, env=env, start_new_session=True)
         url = f"http://127.0.0.1:{port}"

@@ -64,7 +64,7 @@ func newClone(t *testing.T, without ...string) clone {
 	}
 	c.write("tools/setup.sh", string(script))
 	for _, name := range []string{"requirements.txt", "requirements-test.txt", "requirements-xla.txt", "requirements-xla-fallback.txt", "requirements-cuda.txt", "go.mod", "go.sum",
-		"kernelspec.py", "labconfig/page_config.json", "labconfig/default_setting_overrides.json", "cell/imports.go", "cellgo/main.go", "cellimports/main.go", "cellrun/main.go", "kernel/main.go", "lint/go.mod"} {
+		"kernelspec.py", "labconfig/page_config.json", "labconfig/default_setting_overrides.json", "labconfig/custom.css", "cell/imports.go", "cellgo/main.go", "cellimports/main.go", "cellrun/main.go", "kernel/main.go", "lint/go.mod"} {
 		c.write("tools/"+name, "1")
 	}
 	for _, name := range []string{"go.mod", "go.sum", "notebooks/00-x.ipynb", "bench/requirements.txt"} {
