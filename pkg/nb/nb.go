@@ -48,8 +48,8 @@ func Must[T any](v T, err error) T {
 }
 
 // Best is Must for a fit that may be interrupted: where the context ended before the fit did, it
-// returns the model so far, which Fit gives along with the context's error, and says so. It ends the
-// cell as Must does on any other error, and where there is no model yet.
+// returns the model so far, which Fit gives along with the context's error, and says so. It ends
+// the cell as Must does on any other error, and where there is no model yet.
 //
 //	m := nb.Best(mixture.GMM{K: 10, Restarts: 1000}.Fit(nb.Context(), x))
 //

@@ -10,8 +10,8 @@ import (
 )
 
 // Nearest returns the name that a misspelt one most probably means, or "": one that differs by
-// capitals alone, or by a third of its letters at most. Of equals the longest is taken, since letters
-// are left out more often than put in, and of those the first in order.
+// capitals alone, or by a third of its letters at most. Of equals the longest is taken, since
+// letters are left out more often than put in, and of those the first in order.
 func Nearest(name string, names []string) string {
 	best, least := "", max(1, len([]rune(name))/3)
 	names = slices.Sorted(slices.Values(names))

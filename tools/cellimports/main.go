@@ -1,7 +1,7 @@
-// Cellimports is the `goimports` that a notebook's kernel runs before each cell: it adds the imports
-// that the cell leaves out. goimports looks for a package that has all the names that are selected
-// from it, so that one misspelt name leaves the whole package undefined. Here the packages that
-// cells use are known by name alone, and the compiler can say which name is wrong. A text that
+// Cellimports is the `goimports` that a notebook's kernel runs before each cell: it adds the
+// imports that the cell leaves out. goimports looks for a package that has all the names that are
+// selected from it, so that one misspelt name leaves the whole package undefined. Here the packages
+// that cells use are known by name alone, and the compiler can say which name is wrong. A text that
 // names other packages is handed on to the real goimports, LATENT_GOIMPORTS.
 package main
 

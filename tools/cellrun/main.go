@@ -80,8 +80,8 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// pass copies in to out until most bytes have passed, in the end at most some twenty times a second;
-// the rest is counted, but for the last keep bytes.
+// pass copies in to out until most bytes have passed, in the end at most some twenty times a
+// second; the rest is counted, but for the last keep bytes.
 func pass(out io.Writer, in io.Reader, name string, keep int) {
 	var mu sync.Mutex
 	var pending bytes.Buffer

@@ -218,8 +218,8 @@ func declarations(source string) map[string]string {
 	return found
 }
 
-// goText returns a cell as Go declarations, line for line: main around statements, and nothing where
-// the kernel's own commands stand. inMain reports whether a main is left open at the end.
+// goText returns a cell as Go declarations, line for line: main around statements, and nothing
+// where the kernel's own commands stand. inMain reports whether a main is left open at the end.
 func goText(source string) (text string, inMain bool) {
 	lines := strings.Split(source, "\n")
 	for i, line := range lines {

@@ -20,10 +20,10 @@ import (
 	"github.com/golatent/latent/tools/cell"
 )
 
-// The helper answers what a reader asks while writing a cell: how a name goes on, and what it is. It
-// asks gopls about a text that is the cell's with the imports that it leaves out. The text lies in a
-// module of its own, for which this repository is one that it uses: gopls then reads of it what the
-// cell names, and neither tests nor what nobody asked for.
+// The helper answers what a reader asks while writing a cell: how a name goes on, and what it is.
+// It asks gopls about a text that is the cell's with the imports that it leaves out. The text lies
+// in a module of its own, for which this repository is one that it uses: gopls then reads of it
+// what the cell names, and neither tests nor what nobody asked for.
 type helper struct {
 	root     string
 	packages *cell.Packages
@@ -173,10 +173,10 @@ func onlyImports(kept map[string]string) map[string]string {
 	return left
 }
 
-// compose returns the text of a cell after its package clause, to which it is appended, and the line
-// and column of a character in UTF-16 units, as gopls counts. Places in the source are given in
-// characters. What is left open is closed at the cursor, an option that lacks its value gets one,
-// and a selector that lacks its name ends its statement.
+// compose returns the text of a cell after its package clause, to which it is appended, and the
+// line and column of a character in UTF-16 units, as gopls counts. Places in the source are given
+// in characters. What is left open is closed at the cursor, an option that lacks its value gets
+// one, and a selector that lacks its name ends its statement.
 func compose(source string, at, cursor int) (text string, line, column int) {
 	runes := []rune(source)
 	cursor = min(max(cursor, 0), len(runes))

@@ -9,8 +9,9 @@
 //
 // It leaves a watcher behind, a process with a session of its own, and stands between Jupyter and
 // gonb: it answers itself how a name goes on and what it is, by a gopls of its own; it says errors
-// in the cell's own lines; and what it does not know better it passes on. Jupyter's interrupts reach
-// gonb and the cell as if this program were not there, since they are sent to the whole group.
+// in the cell's own lines; and what it does not know better it passes on. Jupyter's interrupts
+// reach gonb and the cell as if this program were not there, since they are sent to the whole
+// group.
 package main
 
 import (
