@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -320,4 +321,36 @@ func TestBadDictionaries(t *testing.T) {
 	big := mltest.Normal(2, 4000, 60)
 	mltest.Prompt(t, "K-SVD", 50*time.Millisecond, func(ctx context.Context) error { return mltest.Err(KSVD{Tol: 1e-300, MaxIter: 10_000}.Fit(ctx, big)) })
 	mltest.Prompt(t, "online", 50*time.Millisecond, func(ctx context.Context) error { return mltest.Err(OnlineDictionary{Epochs: 100}.Fit(ctx, big)) })
+}
+
+// A stream of 200,000 rows of 64 numbers, 102 MB, takes no more of the heap than one of a twentieth.
+func TestStreamMemoryIsConstant(t *testing.T) {
+	planted := unitAtoms(1, 40, 64)
+	peak := func(batches int) (most uint64) {
+		s, err := OnlineDictionary{Atoms: 40, Nonzero: 2}.Start(64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for b := range batches {
+			x, _ := combined(uint64(b), planted, 1000, 2)
+			if err := s.Add(t.Context(), x); err != nil {
+				t.Fatal(err)
+			}
+			if b%5 == 4 {
+				runtime.GC()
+				var stats runtime.MemStats
+				runtime.ReadMemStats(&stats)
+				most = max(most, stats.HeapAlloc)
+			}
+		}
+		if m, err := s.Model(); err != nil || m.Iterations != batches {
+			t.Fatal(m, err)
+		}
+		return most
+	}
+	small, large := peak(10), peak(200)
+	t.Logf("the heap holds %.2f MB after 10,000 rows, %.2f MB at most for 200,000", float64(small)/1e6, float64(large)/1e6)
+	if large > small+2e6 || large > 102e6/5 {
+		t.Errorf("the heap holds %d bytes for 200,000 rows, %d for a twentieth", large, small)
+	}
 }
