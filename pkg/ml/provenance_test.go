@@ -187,7 +187,7 @@ func TestFormat1(t *testing.T) {
 	}
 	want := sample()
 	m.Score, want.Score, want.hidden = 0, 0, 0 // NaN, and a field that is not saved
-	want.Pieces = nil // younger than the file
+	want.Pieces = nil                          // younger than the file
 	if !reflect.DeepEqual(m, want) {
 		t.Errorf("got %+v, want %+v", m, want)
 	}

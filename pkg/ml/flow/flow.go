@@ -36,12 +36,13 @@ const (
 type Flow struct {
 	Layers []Layer // from the data to z
 	Base   Base    // "" means Normal
-	// Shape makes pictures of the rows: height, width and channels, the last running fastest. Affine
-	// layers then look through convolutions, and Squeeze and Split have a meaning. Nil means none.
+	// Shape makes pictures of the rows: height, width and channels, the last running fastest.
+	// Affine layers then look through convolutions, and Squeeze and Split have a meaning. Nil means
+	// none.
 	Shape []int
-	// Levels says that the data are whole numbers from 0 to Levels−1. They are dequantized by uniform
-	// noise (Theis, van den Oord & Bethge, 2016) and taken to the whole line by a logit; their
-	// log-probability is then bounded from below. 0 means numbers of a line.
+	// Levels says that the data are whole numbers from 0 to Levels−1. They are dequantized by
+	// uniform noise (Theis, van den Oord & Bethge, 2016) and taken to the whole line by a logit;
+	// their log-probability is then bounded from below. 0 means numbers of a line.
 	Levels int
 	// Condition has variables that are given with each row of the data, n×q: the flow is then one
 	// of p(x | given). They are brought to mean 0 and variance 1 as well. Nil means none. Planar,

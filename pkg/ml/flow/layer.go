@@ -40,23 +40,24 @@ const (
 	// Squeeze makes of every 2×2 pixels of a picture one with four times as many channels (Dinh,
 	// Sohl-Dickstein & Bengio, 2017).
 	Squeeze Kind = "squeeze"
-	// Split ends the flow for the second half of the channels of a picture: they are latent variables
-	// of this scale, and what follows sees the first half (Dinh, Sohl-Dickstein & Bengio, 2017).
+	// Split ends the flow for the second half of the channels of a picture: they are latent
+	// variables of this scale, and what follows sees the first half (Dinh, Sohl-Dickstein & Bengio,
+	// 2017).
 	Split Kind = "split"
 )
 
 // Layer is one step of a flow. Fields that its kind does not use must be 0.
 type Layer struct {
 	Kind Kind
-	// Hidden are widths of the network's hidden layers (Affine, Spline, Autoregressive), of pictures
-	// channels of its 3×3 convolutions; nil means {64, 64}.
+	// Hidden are widths of the network's hidden layers (Affine, Spline, Autoregressive), of
+	// pictures channels of its 3×3 convolutions; nil means {64, 64}.
 	Hidden []int
 	// Parity is which half of the variables passes a coupling, those of odd number or those of even
 	// number; an Autoregressive layer takes the variables from the first to the last where it is
 	// even, and from the last to the first where it is odd.
 	Parity int
-	// ByChannel lets half of the channels of a picture pass an Affine layer, instead of the pixels of
-	// one color of a checkerboard.
+	// ByChannel lets half of the channels of a picture pass an Affine layer, instead of the pixels
+	// of one color of a checkerboard.
 	ByChannel bool
 	Bins      int     // of a Spline, 0 means 8; components of a CDF, 0 means 8
 	Bound     float64 // of a Spline: beyond ±Bound it is the identity; 0 means 4

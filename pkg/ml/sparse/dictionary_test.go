@@ -323,7 +323,8 @@ func TestBadDictionaries(t *testing.T) {
 	mltest.Prompt(t, "online", 50*time.Millisecond, func(ctx context.Context) error { return mltest.Err(OnlineDictionary{Epochs: 100}.Fit(ctx, big)) })
 }
 
-// A stream of 200,000 rows of 64 numbers, 102 MB, takes no more of the heap than one of a twentieth.
+// A stream of 200,000 rows of 64 numbers, 102 MB, takes no more of the heap than one of a
+// twentieth.
 func TestStreamMemoryIsConstant(t *testing.T) {
 	planted := unitAtoms(1, 40, 64)
 	peak := func(batches int) (most uint64) {
