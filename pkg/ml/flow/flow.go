@@ -47,7 +47,7 @@ type Flow struct {
 	// Condition has variables that are given with each row of the data, n×q: the flow is then one
 	// of p(x | given). They are brought to mean 0 and variance 1 as well. Nil means none. Planar,
 	// Radial, CDF, Linear and Norm layers do not look at them.
-	Condition mat.Matrix   `ml:"-"`
+	Condition mat.Matrix
 	Train     neural.Train // 0 means 3,000 steps of 256 rows at a rate of 0.002 that falls along a cosine
 }
 

@@ -17,7 +17,7 @@ import (
 type RealNVP struct {
 	Couplings int        // 0 means 8
 	Hidden    []int      // widths of each coupling's network; nil means {64, 64}
-	Condition mat.Matrix `ml:"-"` // of Flow
+	Condition mat.Matrix // of Flow
 	Train     neural.Train
 }
 
@@ -44,7 +44,7 @@ type NeuralSpline struct {
 	Bins      int        // of each spline; 0 means 8
 	Bound     float64    // beyond ±Bound of the standardised data a spline is the identity; 0 means 4
 	Hidden    []int      // widths of each coupling's network; nil means {64, 64}
-	Condition mat.Matrix `ml:"-"` // of Flow
+	Condition mat.Matrix // of Flow
 	Train     neural.Train
 }
 
@@ -69,7 +69,7 @@ func (n NeuralSpline) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*Mode
 type MAF struct {
 	Steps     int        // layers; 0 means 6
 	Hidden    []int      // widths of each network; nil means {64, 64}
-	Condition mat.Matrix `ml:"-"` // of Flow
+	Condition mat.Matrix // of Flow
 	Train     neural.Train
 }
 
@@ -94,7 +94,7 @@ func (m MAF) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*Model, error]
 type IAF struct {
 	Steps     int        // layers; 0 means 6
 	Hidden    []int      // widths of each network; nil means {64, 64}
-	Condition mat.Matrix `ml:"-"` // of Flow
+	Condition mat.Matrix // of Flow
 	Train     neural.Train
 }
 
@@ -144,7 +144,7 @@ type MultiScale struct {
 	Levels                  int        // of Flow
 	Scales                  int        // 0 means 2; the last has no squeeze, and four checkerboards
 	Hidden                  []int      // channels of each coupling's convolutions; nil means {32, 32}
-	Condition               mat.Matrix `ml:"-"` // of Flow
+	Condition               mat.Matrix // of Flow
 	Train                   neural.Train
 }
 
