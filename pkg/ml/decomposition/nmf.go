@@ -172,56 +172,13 @@ func (f NMF) Fit(ctx context.Context, x mat.Matrix) (*NMFModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	var best *NMFModel
-	for r := range max(f.Restarts, 1) {
-		var last *nmfState
-		for s, err := range fit.iterate(ctx, r) {
-			if err != nil {
-				return best, err
-			}
-			last = s
-		}
-		if last == nil {
-			break // ctx has ended
-		}
-		m, err := fit.model(last)
-		if err != nil {
-			return nil, err
-		}
-		if best == nil || m.Loss < best.Loss {
-			best = m
-		}
-	}
-	return best, ctx.Err()
+	return bestOf(ctx, fit, f.Restarts, func(m *NMFModel) float64 { return m.Loss })
 }
 
 // Iterate yields the model of the first start, and after each iteration from there, each a fresh
 // value. The loss never rises, but by the last digits of rounding, unless Batch is set.
 func (f NMF) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*NMFModel, error] {
-	return func(yield func(*NMFModel, error) bool) {
-		fit, err := f.check(x)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		var last *NMFModel
-		for s, err := range fit.iterate(ctx, 0) {
-			var m *NMFModel
-			if err == nil {
-				m, err = fit.model(s)
-			}
-			if err != nil {
-				yield(last, err)
-				return
-			}
-			if last = m; !yield(m, nil) {
-				return
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			yield(last, err)
-		}
-	}
+	return modelsOf(ctx, f.check, x)
 }
 
 func (f NMF) check(x mat.Matrix) (*nmfFit, error) {

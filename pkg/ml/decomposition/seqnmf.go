@@ -95,51 +95,14 @@ func (s SeqNMF) Fit(ctx context.Context, x mat.Matrix) (*SeqNMFModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	var best *SeqNMFModel
-	for r := range max(s.Restarts, 1) {
-		var last *seqState
-		for state := range f.iterate(ctx, r) {
-			last = state
-		}
-		if last == nil {
-			break // ctx has ended
-		}
-		m, err := f.model(last)
-		if err != nil {
-			return nil, err
-		}
-		if best == nil || m.Loss < best.Loss {
-			best = m
-		}
-	}
-	return best, ctx.Err()
+	return bestOf(ctx, f, s.Restarts, func(m *SeqNMFModel) float64 { return m.Loss })
 }
 
 // Iterate yields the model of the first start, and after each step from there; each is a fresh
 // value. The loss falls, but where patterns are moved to the middle, and at the last step, which
 // has no penalty.
 func (s SeqNMF) Iterate(ctx context.Context, x mat.Matrix) iter.Seq2[*SeqNMFModel, error] {
-	return func(yield func(*SeqNMFModel, error) bool) {
-		f, err := s.check(x)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		var last *SeqNMFModel
-		for state := range f.iterate(ctx, 0) {
-			m, err := f.model(state)
-			if err != nil {
-				yield(last, err)
-				return
-			}
-			if last = m; !yield(m, nil) {
-				return
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			yield(last, err)
-		}
-	}
+	return modelsOf(ctx, s.check, x)
 }
 
 func (s SeqNMF) check(x mat.Matrix) (*seqFit, error) {
@@ -260,13 +223,13 @@ func (f *seqFit) start(restart int) *seqState {
 	return s
 }
 
-func (f *seqFit) iterate(ctx context.Context, restart int) iter.Seq[*seqState] {
-	return func(yield func(*seqState) bool) {
+func (f *seqFit) iterate(ctx context.Context, restart int) iter.Seq2[*seqState, error] {
+	return func(yield func(*seqState, error) bool) {
 		if ctx.Err() != nil {
 			return
 		}
 		s := f.start(restart)
-		if !yield(s) {
+		if !yield(s, nil) {
 			return
 		}
 		for last := false; !last && ctx.Err() == nil; {
@@ -281,7 +244,7 @@ func (f *seqFit) iterate(ctx context.Context, restart int) iter.Seq[*seqState] {
 			if s.error <= 1e-12*math.Sqrt(f.square) {
 				s.converged = true
 			}
-			if !yield(s) {
+			if !yield(s, nil) {
 				return
 			}
 		}

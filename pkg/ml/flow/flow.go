@@ -218,19 +218,31 @@ func standardized(x *mat.Dense, mean, scale []float64) *mat.Dense {
 
 // loss is −log p of a row in the mean, in nats of the standardised data.
 func (m *Model) loss(s *model.Scope, b neural.Batch) neural.Loss {
-	var given, dequantized *graph.Node
-	if len(b.Data) > 1 {
-		given = b.Data[1]
-	}
-	x := b.Data[0]
+	var noise *graph.Node
 	if m.Levels > 0 {
-		x, dequantized = logit(x, b.Noise[0], m.Levels)
+		noise = b.Noise[0]
 	}
-	z, logDet := chain{m.Layers, m.shape(), b}.forward(s, x, given)
-	if dequantized != nil {
-		logDet = graph.Add(logDet, dequantized)
-	}
+	z, logDet := m.forward(s, b, b.Data[0], noise, m.givenOf(b.Data))
 	return neural.Loss{Total: graph.Neg(graph.ReduceAllMean(graph.Add(m.Base.logProb(z), logDet)))}
+}
+
+// forward is the whole map, from the data as input has them: levels are dequantized by noise first.
+func (m *Model) forward(s *model.Scope, b neural.Batch, x, noise, given *graph.Node) (z, logDet *graph.Node) {
+	c := newChain(m.Layers, m.shape(), b)
+	if m.Levels == 0 {
+		return c.forward(s, x, given)
+	}
+	x, dequantized := logit(x, noise, m.Levels)
+	z, logDet = c.forward(s, x, given)
+	return z, graph.Add(logDet, dequantized)
+}
+
+// givenOf is the variables that are given, which stand behind the data; nil where there are none.
+func (m *Model) givenOf(in []*graph.Node) *graph.Node {
+	if len(m.GivenMean) == 0 {
+		return nil
+	}
+	return in[1]
 }
 
 // shape is that of a row.
@@ -258,15 +270,26 @@ func (m *Model) input(method string, x mat.Matrix) ([]*neural.Array, error) {
 	if err := ml.Columns(method, y, len(m.Mean)); err != nil {
 		return nil, err
 	}
-	for i := range y.RawMatrix().Rows {
-		for j, v := range y.RawRowView(i) {
-			if m.Levels > 0 && (v != math.Trunc(v) || v < 0 || v >= float64(m.Levels)) {
-				return nil, ml.BadParameter(method, fmt.Sprintf("row %d, column %d", i, j), v, fmt.Sprintf("a whole number from 0 to %d", m.Levels-1))
-			}
+	if m.Levels > 0 {
+		if err := m.checkLevels(method, y); err != nil {
+			return nil, err
 		}
 	}
 	a, err := neural.Rows(method, standardized(y, m.Mean, m.Scale))
 	return []*neural.Array{a}, err
+}
+
+// checkLevels names the first number that is no level.
+func (m *Model) checkLevels(method string, x *mat.Dense) error {
+	n, _ := x.Dims()
+	for i := range n {
+		for j, v := range x.RawRowView(i) {
+			if v != math.Trunc(v) || v < 0 || v >= float64(m.Levels) {
+				return ml.BadParameter(method, fmt.Sprintf("row %d, column %d", i, j), v, fmt.Sprintf("a whole number from 0 to %d", m.Levels-1))
+			}
+		}
+	}
+	return nil
 }
 
 // Given returns the model of what lies beside the rows of c, n×q, one row each for those that a
@@ -329,21 +352,11 @@ func (m *Model) run(ctx context.Context, method string, back bool, in []*neural.
 		in = append(in, noise)
 	}
 	f, err := m.Func(name, nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
-		var given *graph.Node
-		if len(m.GivenMean) > 0 {
-			given = in[1]
-		}
-		c := chain{layers: m.Layers, shape: m.shape()}
 		var y, logDet *graph.Node
-		switch {
-		case back:
-			y, logDet = c.inverse(s, in[0], given)
-		case m.Levels > 0:
-			x, own := logit(in[0], in[len(in)-1], m.Levels)
-			y, logDet = c.forward(s, x, given)
-			logDet = graph.Add(logDet, own)
-		default:
-			y, logDet = c.forward(s, in[0], given)
+		if back {
+			y, logDet = newChain(m.Layers, m.shape(), neural.Batch{}).inverse(s, in[0], m.givenOf(in))
+		} else {
+			y, logDet = m.forward(s, neural.Batch{}, in[0], in[len(in)-1], m.givenOf(in))
 		}
 		return []*graph.Node{y, graph.InsertAxes(logDet, -1)}
 	})
@@ -472,8 +485,7 @@ func (m *Model) encode(ctx context.Context, x mat.Matrix, noise *neural.Array) (
 }
 
 // Decode returns x = f⁻¹(z) of each row, n×d, in the units of the data, or the level whose cell it
-// lies in. Errors are those of
-// LogProb.
+// lies in. Errors are those of LogProb.
 func (m *Model) Decode(ctx context.Context, z mat.Matrix) (*mat.Dense, error) {
 	const method = "flow.Model.Decode"
 	y, err := ml.Dense(method, z)
@@ -547,14 +559,10 @@ func (m *Model) Stages(ctx context.Context, x mat.Matrix) ([]*mat.Dense, error) 
 		return nil, err
 	}
 	f, err := m.Func("stages", nil, func(s *model.Scope, in []*graph.Node) []*graph.Node {
-		var given *graph.Node
-		if len(in) > 1 {
-			given = in[1]
-		}
-		out, c := []*graph.Node{in[0]}, chain{layers: m.Layers, shape: m.shape()}
+		out, c := []*graph.Node{in[0]}, newChain(m.Layers, m.shape(), neural.Batch{})
 		for i := range m.Layers {
 			y, _ := c.layer(i, out[i], func(t transform, x *graph.Node) (*graph.Node, *graph.Node) {
-				return t.forward(s.At("layer%d", i), x, given)
+				return t.forward(s.At("layer%d", i), x, m.givenOf(in))
 			})
 			out = append(out, y)
 		}

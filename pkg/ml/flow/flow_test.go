@@ -175,7 +175,7 @@ func jacobians(t *testing.T, m *Model, x *mat.Dense) []float64 {
 		if len(in) > 1 {
 			given = in[1]
 		}
-		z, _ := chain{layers: m.Layers, shape: m.shape()}.forward(s, in[0], given)
+		z, _ := m.forward(s, neural.Batch{}, in[0], nil, given)
 		var rows []*graph.Node
 		for j := range d {
 			one := graph.Slice(z, graph.AxisRange(), graph.AxisRange(j, j+1))

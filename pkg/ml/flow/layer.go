@@ -183,17 +183,18 @@ func (t inverted) inverse(s *model.Scope, z, given *graph.Node) (x, logDet *grap
 // the flow for are at its end, and no later layer sees them.
 type chain struct {
 	layers []Layer
-	shape  []int        // of the data: the number of variables, or height, width and channels
+	shapes [][]int      // of what each layer sees: the number of variables, or height, width and channels
 	batch  neural.Batch // of training; the zero value elsewhere
 }
 
-// shapes are what each layer sees, and last what is left after all.
-func (c chain) shapes() [][]int {
-	out := [][]int{c.shape}
-	for i, l := range c.layers {
-		out = append(out, l.after(out[i]))
+// newChain is the chain of layers for data of a shape.
+func newChain(layers []Layer, shape []int, b neural.Batch) chain {
+	c := chain{layers: layers, batch: b}
+	for _, l := range layers {
+		c.shapes = append(c.shapes, shape)
+		shape = l.after(shape)
 	}
-	return out
+	return c
 }
 
 // after is the shape of what the next layer sees.
@@ -239,8 +240,7 @@ func (c chain) inverse(s *model.Scope, z, given *graph.Node) (x, logDet *graph.N
 
 // layer lets layer i act on the variables that it sees.
 func (c chain) layer(i int, x *graph.Node, act func(t transform, x *graph.Node) (y, logDet *graph.Node)) (y, logDet *graph.Node) {
-	shape := c.shapes()[i]
-	t, d := c.layers[i].transform(c.batch, shape), size(shape)
+	t, d := c.layers[i].transform(c.batch, c.shapes[i]), size(c.shapes[i])
 	if d == x.Shape().Dim(-1) {
 		return act(t, x)
 	}

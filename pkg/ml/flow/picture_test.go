@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/golatent/latent/pkg/ml"
@@ -69,7 +70,7 @@ func TestSqueezeAndSplit(t *testing.T) {
 		x.Set(0, j, float64(j))
 	}
 	m := &Model{Layers: []Layer{{Kind: Squeeze}, {Kind: Split}}, Base: Normal, Shape: []int{4, 4, 1},
-		Mean: make([]float64, 16), Scale: ones(16)}
+		Mean: make([]float64, 16), Scale: slices.Repeat([]float64{1}, 16)}
 	z, _, err := m.Encode(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -85,14 +86,6 @@ func TestSqueezeAndSplit(t *testing.T) {
 	if err != nil || !mat.Equal(back, x) {
 		t.Errorf("%v: it comes back as %v", err, back)
 	}
-}
-
-func ones(d int) []float64 {
-	out := make([]float64, d)
-	for i := range out {
-		out[i] = 1
-	}
-	return out
 }
 
 // The bound holds: over all pictures that there are, the probabilities add up to at most 1, and

@@ -170,25 +170,11 @@ func (t TSNE) prepare(ctx context.Context, x mat.Matrix) (*descent, error) {
 		return nil, err
 	}
 	n, _ := dense.Dims()
-	if err := t.check(n); err != nil {
-		return nil, err
-	}
-	perplexity := t.perplexity(n)
-	k := min(n-1, int(math.Ceil(3*perplexity)))
-	g, err := manyNeighbors(ctx, dense, k, t.Metric, t.Seed)
+	d, err := t.begin(ctx, n,
+		func(k int) (*neighbors.Graph, error) { return manyNeighbors(ctx, dense, k, t.Metric, t.Seed) },
+		func(k int) (*mat.Dense, error) { return principal(ctx, dense, k, t.Seed) })
 	if err != nil {
 		return nil, err
-	}
-	d, err := t.descent(ctx, g, perplexity)
-	if err != nil {
-		return nil, err
-	}
-	if t.Init == nil && !t.RandomStart {
-		start, err := principal(ctx, dense, d.k, t.Seed)
-		if err != nil {
-			return nil, err
-		}
-		d.start(start, t.Seed)
 	}
 	if _, euclidean := t.Metric.(distance.Euclidean); euclidean || t.Metric == nil {
 		d.data, err = copied(ctx, dense)
@@ -211,11 +197,19 @@ func (t TSNE) prepareTable(ctx context.Context, x mat.Matrix) (*descent, error) 
 		return nil, err
 	}
 	n, _ := table.Dims()
+	return t.begin(ctx, n,
+		func(k int) (*neighbors.Graph, error) { return tableNeighbors(ctx, table, k, true) },
+		func(k int) (*mat.Dense, error) { return principalCoordinates(ctx, table, k, t.Seed) })
+}
+
+// begin prepares the descent of n points: near finds the k neighbors of each, and principal where
+// the map begins unless the options say so.
+func (t TSNE) begin(ctx context.Context, n int, near func(k int) (*neighbors.Graph, error), principal func(k int) (*mat.Dense, error)) (*descent, error) {
 	if err := t.check(n); err != nil {
 		return nil, err
 	}
 	perplexity := t.perplexity(n)
-	g, err := tableNeighbors(ctx, table, min(n-1, int(math.Ceil(3*perplexity))), true)
+	g, err := near(min(n-1, int(math.Ceil(3*perplexity))))
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +218,7 @@ func (t TSNE) prepareTable(ctx context.Context, x mat.Matrix) (*descent, error) 
 		return nil, err
 	}
 	if t.Init == nil && !t.RandomStart {
-		start, err := principalCoordinates(ctx, table, d.k, t.Seed)
+		start, err := principal(d.k)
 		if err != nil {
 			return nil, err
 		}

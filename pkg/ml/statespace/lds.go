@@ -77,21 +77,17 @@ func (l LDS) Fit(ctx context.Context, x mat.Matrix) (*LDSModel, error) {
 	return lastOf(ctx, l.Iterate(ctx, x))
 }
 
-// lastOf drains the iterations of a fit.
+// lastOf drains the iterations of a fit. There is no model beside an error other than the
+// context's.
 func lastOf[M any](ctx context.Context, steps iter.Seq2[*M, error]) (*M, error) {
-	var last *M
-	for m, err := range steps {
-		if m != nil {
-			last = m
-		}
-		if err != nil {
-			if ctx.Err() == nil {
-				return nil, err
-			}
-			return last, err
-		}
+	last, err := ml.Last(steps)
+	switch {
+	case err == nil:
+		return last, ctx.Err()
+	case ctx.Err() == nil:
+		return nil, err
 	}
-	return last, ctx.Err()
+	return last, err
 }
 
 // Iterate yields the model after every step, the first being the start; each is a fresh value.

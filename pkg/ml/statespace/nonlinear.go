@@ -318,16 +318,21 @@ func (p *nonlinear) runAll(ctx context.Context, method string, x *trials.Trials,
 	return out, nil
 }
 
-func (s *NonlinearSystem) given(method string, x mat.Matrix) (*nonlinear, *trials.Trials, error) {
+// run checks the system and what it is given, and filters each trial; with smooth, it smooths too.
+func (s *NonlinearSystem) run(ctx context.Context, method string, x mat.Matrix, smooth bool) (*nonlinear, *trials.Trials, []*bend, error) {
 	data, err := recording(method, x)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	p, err := s.prepare(method)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return p, data, variables(method, data, p.d)
+	if err := variables(method, data, p.d); err != nil {
+		return nil, nil, nil, err
+	}
+	paths, err := p.runAll(ctx, method, data, smooth)
+	return p, data, paths, err
 }
 
 // Filter is the extended or the unscented Kalman filter. Errors are those of System.Filter, and
@@ -335,11 +340,7 @@ func (s *NonlinearSystem) given(method string, x mat.Matrix) (*nonlinear, *trial
 // each trial, and F and H.
 func (s *NonlinearSystem) Filter(ctx context.Context, x mat.Matrix) (*Filtered, error) {
 	const method = "statespace.NonlinearSystem.Filter"
-	p, data, err := s.given(method, x)
-	if err != nil {
-		return nil, err
-	}
-	paths, err := p.runAll(ctx, method, data, false)
+	p, data, paths, err := s.run(ctx, method, x, false)
 	if err != nil {
 		return nil, err
 	}
@@ -360,11 +361,7 @@ func (s *NonlinearSystem) Filter(ctx context.Context, x mat.Matrix) (*Filtered, 
 // Errors and costs are those of Filter.
 func (s *NonlinearSystem) Smooth(ctx context.Context, x mat.Matrix) (*Smoothed, error) {
 	const method = "statespace.NonlinearSystem.Smooth"
-	p, data, err := s.given(method, x)
-	if err != nil {
-		return nil, err
-	}
-	paths, err := p.runAll(ctx, method, data, true)
+	p, data, paths, err := s.run(ctx, method, x, true)
 	if err != nil {
 		return nil, err
 	}
@@ -388,11 +385,7 @@ func (s *NonlinearSystem) Smooth(ctx context.Context, x mat.Matrix) (*Smoothed, 
 // are those of Filter.
 func (s *NonlinearSystem) LogProb(ctx context.Context, x mat.Matrix) ([]float64, error) {
 	const method = "statespace.NonlinearSystem.LogProb"
-	p, data, err := s.given(method, x)
-	if err != nil {
-		return nil, err
-	}
-	paths, err := p.runAll(ctx, method, data, false)
+	_, _, paths, err := s.run(ctx, method, x, false)
 	if err != nil {
 		return nil, err
 	}
@@ -410,11 +403,7 @@ func (s *NonlinearSystem) Forecast(ctx context.Context, x mat.Matrix, steps int)
 	if steps < 1 {
 		return nil, ml.BadParameter(method, "steps", steps, "at least 1")
 	}
-	p, data, err := s.given(method, x)
-	if err != nil {
-		return nil, err
-	}
-	paths, err := p.runAll(ctx, method, data, false)
+	p, data, paths, err := s.run(ctx, method, x, false)
 	if err != nil {
 		return nil, err
 	}

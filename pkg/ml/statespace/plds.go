@@ -419,18 +419,11 @@ func (p *prepared) laplace(ctx context.Context, x *trials.Trials, trial int) (*l
 		if slope < 1e-11*(1+math.Abs(at)) || iter == 100 {
 			break
 		}
-		moved := false
-		for length := 1.0; length > 1e-8; length /= 2 {
-			next := slices.Clone(z)
-			blas.Axpy(length, step, next)
-			if v := value(next); v >= at+1e-4*length*slope {
-				z, at, moved = next, v, true
-				break
-			}
-		}
+		next, v, moved := climb(z, step, at, slope, 1e-8, value)
 		if !moved {
-			break // rounding hides what is left to gain
+			break
 		}
+		z, at = next, v
 	}
 	out := &laplace{z: z}
 	out.cov, out.cross = post.inverse()
@@ -521,18 +514,11 @@ func readoutOfCounts(m *matrices, x *trials.Trials, paths []*laplace, j int) {
 		if !(slope > 1e-9*(1+math.Abs(at))) {
 			break
 		}
-		moved := false
-		for length := 1.0; length > 1e-6; length /= 2 {
-			next := slices.Clone(c)
-			blas.Axpy(length, step, next)
-			if v := value(next); v >= at+1e-4*length*slope {
-				c, at, moved = next, v, true
-				break
-			}
-		}
+		next, v, moved := climb(c, step, at, slope, 1e-6, value)
 		if !moved {
 			break
 		}
+		c, at = next, v
 	}
 	copy(m.c[j*k:(j+1)*k], c[:k])
 	m.offset[j] = c[k]
@@ -662,4 +648,18 @@ func (m *PLDSModel) SampleTrials(ctx context.Context, lengths []int, seed uint64
 	}
 	x, err = trials.Cut(seen, lengths)
 	return x, states, err
+}
+
+// climb goes from x along a step, in whose direction a value rises at slope, and halves it until
+// the value is a fair part (Armijo, 1966) above at, which it is at x. It has not moved where a
+// length below shortest would be needed: rounding hides what is left to gain.
+func climb(x, step []float64, at, slope, shortest float64, value func([]float64) float64) (next []float64, v float64, moved bool) {
+	for length := 1.0; length > shortest; length /= 2 {
+		next := slices.Clone(x)
+		blas.Axpy(length, step, next)
+		if v := value(next); v >= at+1e-4*length*slope {
+			return next, v, true
+		}
+	}
+	return x, at, false
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"math/rand/v2"
 
 	"github.com/golatent/latent/internal/parallel"
 	"github.com/golatent/latent/internal/rng"
@@ -224,25 +223,9 @@ func (f *gibbsFit) assign(ctx context.Context) error {
 			f.z[p] = uint16(r.IntN(f.k))
 			continue
 		}
-		f.z[p] = uint16(draw(r, guess[int(w)*f.k:(int(w)+1)*f.k], 1))
+		f.z[p] = uint16(rng.Weighted(r, guess[int(w)*f.k:(int(w)+1)*f.k], 1))
 	}
 	return nil
-}
-
-// draw returns an index by probabilities that sum to total.
-func draw(r *rand.Rand, p []float64, total float64) int {
-	u := r.Float64() * total
-	for k, v := range p {
-		if u -= v; u < 0 {
-			return k
-		}
-	}
-	for k := len(p) - 1; k > 0; k-- { // rounding
-		if p[k] > 0 {
-			return k
-		}
-	}
-	return 0
 }
 
 // recount makes the lists of the topics of all places.

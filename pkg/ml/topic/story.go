@@ -93,7 +93,7 @@ func (s Story) Sample(ctx context.Context, n int, seed uint64) (*Corpus, error) 
 			words := poissonDraw(r, math.Max(length, 0))
 			c.Words[i], c.Assigned[i] = make([]int, words), make([]int, words)
 			for p := range words {
-				t := draw(r, theta, 1)
+				t := rng.Weighted(r, theta, 1)
 				c.Assigned[i][p], c.Words[i][p] = t, find(upTo[t], r.Float64())
 			}
 		}

@@ -1,7 +1,7 @@
 // Package topic finds what documents are about, by the latent Dirichlet allocation of Blei, Ng &
 // Jordan (2003): by collapsed Gibbs sampling and by variational Bayes, of a whole corpus or of
-// documents that come a batch at a time. Documents are rows of counts, one column a word; Vectorizer
-// makes them of texts. A csr.Matrix of counts is never made dense.
+// documents that come a batch at a time. Documents are rows of counts, one column a word;
+// Vectorizer makes them of texts. A csr.Matrix of counts is never made dense.
 //
 // # The model
 //
